@@ -1,0 +1,113 @@
+//! What is wrong with what an image contains.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::image::Digest;
+
+/// How bad, on one scale for all sources. Ordered from `Unknown` to `Critical`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nobody has said.
+    #[default]
+    Unknown,
+    /// CVSS 0.0, or the vendor's word for not worth a fix.
+    Negligible,
+    /// CVSS 0.1 to 3.9.
+    Low,
+    /// CVSS 4.0 to 6.9.
+    Medium,
+    /// CVSS 7.0 to 8.9.
+    High,
+    /// CVSS 9.0 and above.
+    Critical,
+}
+
+impl Severity {
+    /// All of them, worst first.
+    pub const ALL: [Self; 6] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Negligible, Self::Unknown];
+
+    /// The lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Negligible => "negligible",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Severity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let word = text.to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.as_str() == word)
+            .ok_or_else(|| format!("{text:?} is no severity; use critical, high, medium, low, negligible or unknown"))
+    }
+}
+
+/// What is known about a vulnerability, whatever it is found in. Kept once, not per finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Vulnerability {
+    /// Canonical id: the CVE if there is one.
+    pub id: String,
+    /// Every other name: GHSA, PYSEC, DSA, DLA, …
+    pub aliases: Vec<String>,
+    /// One line.
+    pub title: String,
+    /// Text or Markdown, as published; cut by the advisory database to a few kilobytes.
+    pub description: String,
+    /// Pages to read.
+    pub references: Vec<String>,
+    /// RFC 3339, as published.
+    pub published: Option<String>,
+    /// RFC 3339, as published.
+    pub modified: Option<String>,
+}
+
+/// One vulnerability that applies to one package in one image. Its identity within the image is (id, package, version).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Finding {
+    /// Canonical id of the vulnerability: see [`Vulnerability`].
+    pub id: String,
+    /// Name of the installed package.
+    pub package: String,
+    /// Its installed version.
+    pub version: String,
+    /// Its ecosystem in OSV's words.
+    pub ecosystem: String,
+    /// Its package URL.
+    pub purl: String,
+    /// Source package that the advisory names, where that is another.
+    pub source_name: Option<String>,
+    /// The vendor's own word for distro packages, else from the best CVSS vector.
+    pub severity: Severity,
+    /// CVSS base score, 0.0 to 10.0.
+    pub score: Option<f64>,
+    /// CVSS vector that the score comes from.
+    pub vector: Option<String>,
+    /// The remedy: lowest version known to be free of it and above the installed one.
+    pub fixed_version: Option<String>,
+    /// Ids of the advisories that say so.
+    pub advisories: Vec<String>,
+    /// Layer of the package.
+    pub layer: Option<Digest>,
+    /// Path of the package.
+    pub path: String,
+}

@@ -1,0 +1,44 @@
+//! What an image contains.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::image::Digest;
+
+/// One installed package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Package {
+    /// Package URL, such as `pkg:deb/debian/openssl@3.0.1-1?arch=amd64&distro=debian-12`.
+    pub purl: String,
+    /// Ecosystem in OSV's words, with the release for distros: `Debian:12`, `Alpine:v3.18`, `PyPI`, `npm`.
+    /// `None` where the distro is unknown or has no advisories in OSV.
+    pub ecosystem: Option<String>,
+    /// Name as installed; for distros the binary package's.
+    pub name: String,
+    /// Version as installed, with its epoch when that is not 0.
+    pub version: String,
+    /// Processor the package was built for, in the ecosystem's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// Source package it was built from (distros only).
+    pub source_name: Option<String>,
+    /// Version of that source package.
+    pub source_version: Option<String>,
+    /// Digest of the layer, as in the manifest, that the package's record comes from.
+    pub layer: Option<Digest>,
+    /// File that says the package is there, without a leading slash.
+    pub path: String,
+}
+
+/// The distribution an image is built on, from its os-release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Distro {
+    /// `ID`, such as `debian`.
+    pub id: String,
+    /// `VERSION_ID`, such as `12`; rolling releases have none.
+    pub version: Option<String>,
+    /// `PRETTY_NAME`, for people.
+    pub name: Option<String>,
+    /// Ecosystem in OSV's words, such as `Debian:12`; `None` where OSV has none.
+    pub ecosystem: Option<String>,
+}

@@ -1,0 +1,162 @@
+//! What a scanner answers.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::finding::{Finding, Vulnerability};
+use crate::image::{Digest, Platform};
+use crate::job::ScanJob;
+use crate::package::{Distro, Package};
+
+/// How a scan ended. "Clean" may be said of `Complete` alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Everything was read and matched.
+    Complete,
+    /// Something could not be read or is not covered; each gap is a warning.
+    Partial,
+    /// Not a container image.
+    Unsupported,
+    /// Limits exceeded, digest mismatch, gone, credentials refused.
+    Failed,
+}
+
+impl Outcome {
+    /// The lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A gap in a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// What kind of gap, for programs: `unreadable-file`, `unknown-distro`, `no-advisories`, `stale-advisories`, …
+    pub code: String,
+    /// The gap, for people; names the file, layer or ecosystem.
+    pub message: String,
+}
+
+/// Which advisory database a result was matched against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AdvisoryStamp {
+    /// Version of the database: changes with its contents.
+    pub version: String,
+    /// When it was built.
+    #[schema(value_type = String, format = DateTime)]
+    pub built_at: Timestamp,
+}
+
+/// A layer of an image and what it cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LayerUse {
+    /// Digest as in the manifest.
+    pub digest: Digest,
+    /// Compressed size in bytes.
+    pub size: u64,
+    /// Whether the result came from the cache, without a pull.
+    pub cached: bool,
+}
+
+/// Wall-clock milliseconds of the steps of one scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Timings {
+    /// Resolving the reference and reading the manifests.
+    pub resolve_ms: f64,
+    /// Streaming and cataloging the layers that were not cached.
+    pub pull_ms: f64,
+    /// Matching against the advisory database.
+    pub match_ms: f64,
+}
+
+/// Result for one platform's manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ImageReport {
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// What it runs on, by its configuration.
+    pub platform: Option<Platform>,
+    /// How its scan ended.
+    pub outcome: Outcome,
+    /// Why, unless complete.
+    pub reason: Option<String>,
+    /// Every gap.
+    pub warnings: Vec<Warning>,
+    /// What it is built on.
+    pub distro: Option<Distro>,
+    /// The database it was matched against; `None` where there was none.
+    pub advisories: Option<AdvisoryStamp>,
+    /// From the bottom up.
+    pub layers: Vec<LayerUse>,
+    /// Everything installed.
+    pub packages: Vec<Package>,
+    /// Everything wrong, worst first.
+    pub findings: Vec<Finding>,
+    /// One for each id in `findings`.
+    pub vulnerabilities: Vec<Vulnerability>,
+    /// What it cost.
+    pub timings: Timings,
+}
+
+/// The end of one job: for an index, one image for each platform asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanReport {
+    /// The job, as it was received.
+    pub job: ScanJob,
+    /// Name of the scanner process.
+    pub scanner: String,
+    /// Which attempt this was, from 1.
+    pub attempt: u32,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What the reference resolved to: an index or a manifest.
+    pub digest: Option<Digest>,
+    /// The worst outcome of the images, or why there is none.
+    pub outcome: Outcome,
+    /// Why, unless complete.
+    pub reason: Option<String>,
+    /// One for each platform.
+    pub images: Vec<ImageReport>,
+}
+
+/// A message from a scanner about a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Report {
+    /// An attempt began.
+    Started {
+        /// The job.
+        job_id: Uuid,
+        /// Name of the scanner process.
+        scanner: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// An attempt ended in a way that may pass; another follows.
+    Retrying {
+        /// The job.
+        job_id: Uuid,
+        /// Which attempt ended, from 1.
+        attempt: u32,
+        /// What went wrong.
+        reason: String,
+        /// When.
+        at: Timestamp,
+        /// When the next attempt is due.
+        next_at: Timestamp,
+    },
+    /// The job is done.
+    Finished(Box<ScanReport>),
+}
