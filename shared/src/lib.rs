@@ -4,6 +4,7 @@
 //!
 //! This crate knows neither the receiver's store nor the scanner's image formats.
 
+pub mod config;
 pub mod durable;
 pub mod event;
 pub mod finding;
