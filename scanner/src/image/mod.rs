@@ -5,6 +5,8 @@ use std::io::Read;
 use async_trait::async_trait;
 use shared::image::{Digest, Platform, Reference};
 
+pub mod squash;
+
 /// Where images come from: a registry, or a folder or file on this machine.
 #[async_trait]
 pub trait ImageSource: Send + Sync {
