@@ -2,4 +2,6 @@
 //!
 //! It never parses an image: that is the scanner's.
 
+pub mod api;
+pub mod health;
 pub mod store;

@@ -1,0 +1,141 @@
+//! What comes in with a request besides its path: [`Params`] from the query, [`Body`] from JSON.
+//!
+//! Both name the key that is wrong, unknown ones included (their types say `deny_unknown_fields`).
+
+use std::future::{Ready, ready};
+
+use actix_web::http::header;
+use actix_web::web::Query;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::error::ApiError;
+use crate::store::Page;
+
+/// A body may have this many bytes.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Items of a page where the request does not say.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Most items of a page.
+const MAX_LIMIT: usize = 500;
+
+/// The query, read as a `T`.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for Params<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let query = request.query_string();
+        let read = Query::<T>::from_query(query).map_err(|error| match wrong_pair::<T>(query) {
+            Some(pair) => ApiError::Invalid(format!("the query: {pair}: {error}")),
+            None => ApiError::Invalid(format!("the query: {error}")),
+        });
+        ready(read.map(|query| Self(query.into_inner())))
+    }
+}
+
+/// The first `key=value` that is wrong by itself. (No key of ours is required, so each can be read alone.)
+fn wrong_pair<T: DeserializeOwned>(query: &str) -> Option<&str> {
+    query.split('&').find(|pair| Query::<T>::from_query(pair).is_err())
+}
+
+/// The body, read as a `T`.
+///
+/// Unlike actix's own extractor it never inflates: a compressed body could not be bounded before it is in memory.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let plain_json = request.content_type().eq_ignore_ascii_case("application/json")
+            && !request.headers().contains_key(header::CONTENT_ENCODING);
+        let payload = payload.take();
+        Box::pin(async move {
+            if !plain_json {
+                return Err(ApiError::NotJson);
+            }
+            let bytes = read_all(payload).await?;
+            let json = &mut serde_json::Deserializer::from_slice(&bytes);
+            serde_path_to_error::deserialize(json)
+                .map(Self)
+                .map_err(|error| ApiError::Invalid(format!("the body: {}", with_key(&error))))
+        })
+    }
+}
+
+async fn read_all(mut payload: dev::Payload) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| ApiError::Invalid(format!("the body cannot be read: {error}")))?;
+        if bytes.len() + chunk.len() > BODY_LIMIT {
+            return Err(ApiError::TooLarge { limit: BODY_LIMIT });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The error, behind the key that it is about if there is one.
+fn with_key<E: std::error::Error>(error: &serde_path_to_error::Error<E>) -> String {
+    match error.path().to_string().as_str() {
+        "." | "?" | "" => error.inner().to_string(),
+        key => format!("{key}: {}", error.inner()),
+    }
+}
+
+/// How many items a page may have: 1 to 500.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "usize")]
+pub(super) struct Limit(usize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(DEFAULT_LIMIT)
+    }
+}
+
+impl TryFrom<usize> for Limit {
+    type Error = String;
+
+    fn try_from(limit: usize) -> Result<Self, String> {
+        match limit {
+            1..=MAX_LIMIT => Ok(Self(limit)),
+            _ => Err(format!("{limit} is not between 1 and {MAX_LIMIT}")),
+        }
+    }
+}
+
+/// Query of a listing without filters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageParams {
+    /// At most this many items.
+    #[serde(default)]
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 500, default = 100)]
+    limit: Limit,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageParams {
+    /// The page that is asked for.
+    pub(super) fn page(self) -> Page {
+        page(self.limit, self.cursor)
+    }
+}
+
+/// The page of a listing with more keys in its query. (serde cannot both flatten and refuse unknown keys.)
+pub(super) fn page(limit: Limit, cursor: Option<String>) -> Page {
+    Page { limit: limit.0, cursor }
+}
