@@ -118,6 +118,15 @@ impl Digest {
         Self(format!("sha256:{}", hex::encode(hash)))
     }
 
+    /// The digest of `bytes` by the algorithm of `self`: equal to it if the bytes are what it names.
+    pub fn recompute(&self, bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        match self.algorithm() {
+            "sha512" => Self(format!("sha512:{}", hex::encode(sha2::Sha512::digest(bytes)))),
+            _ => Self::sha256_of(bytes),
+        }
+    }
+
     /// The first twelve hex digits, for people.
     pub fn short(&self) -> &str {
         self.hex().get(..12).unwrap_or(self.hex())

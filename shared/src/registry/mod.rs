@@ -1,8 +1,28 @@
 //! Talking to registries: the only way out for images.
+//!
+//! [`RegistryClient`] speaks to one configured registry; [`RegistrySelector`] finds which one a host name means.
+//! Manifest types and media types come from `oci_distribution`; requests are our own, because its client
+//! knows no limits, retries, `Retry-After` or rule for where credentials may go.
+
+mod auth;
+mod blob;
+mod client;
+mod error;
+#[cfg(test)]
+mod fake;
+mod http;
+mod select;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+pub use blob::BlobStream;
+pub use client::{RawManifest, RegistryClient};
+pub use error::RegistryError;
+pub use select::{Registries, RegistrySelector};
 
 use crate::secret::Secret;
 
@@ -33,4 +53,20 @@ pub struct RegistryConfig {
     /// Hosts besides `host` whose token service may be given the credentials.
     #[serde(default)]
     pub token_hosts: Vec<String>,
+}
+
+impl RegistryConfig {
+    /// A registry that nothing is configured about: HTTPS, no credentials.
+    pub fn anonymous(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            aliases: Vec::new(),
+            plain_http: false,
+            ca_file: None,
+            username: None,
+            password: None,
+            token: None,
+            token_hosts: Vec::new(),
+        }
+    }
 }
