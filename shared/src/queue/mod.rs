@@ -22,6 +22,9 @@ pub mod message;
 pub mod rabbitmq;
 pub mod topology;
 
+/// Longest reason in bytes that is kept with a dead letter; a broker wants it in one frame.
+const MAX_REASON: usize = 4096;
+
 /// A queue by its purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,7 +121,7 @@ impl Received {
 
     /// Never: the message goes to [`Topic::Dead`] with `reason`.
     pub async fn dead_letter(self, reason: &str) -> Result<(), QueueError> {
-        self.answer.dead_letter(reason).await
+        self.answer.dead_letter(&reason[..reason.floor_char_boundary(MAX_REASON)]).await
     }
 }
 

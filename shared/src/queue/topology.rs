@@ -19,3 +19,9 @@ pub const RETRY_STEPS: [Duration; 11] = [
 
 /// Deliveries that may end with their consumer before a message is dead: it has killed this many workers.
 pub const DELIVERY_LIMIT: u32 = 3;
+
+/// The shortest step that is at least `delay`; the longest for anything beyond.
+pub fn retry_step(delay: Duration) -> Duration {
+    let longest = RETRY_STEPS[RETRY_STEPS.len() - 1];
+    RETRY_STEPS.into_iter().find(|step| *step >= delay).unwrap_or(longest)
+}
