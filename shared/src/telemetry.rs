@@ -13,6 +13,8 @@ use tracing_subscriber::EnvFilter;
 pub mod names {
     /// Counter of deliveries, labels `source` and `status` (the answer).
     pub const DELIVERIES: &str = "plimsoll_deliveries_total";
+    /// Counter of proven deliveries whose body was unusable, whatever they were answered, label `source`.
+    pub const DELIVERIES_UNUSABLE: &str = "plimsoll_deliveries_unusable_total";
     /// Counter of events, labels `source` and `action` (`scan`, `joined`, `pulled`, `deleted`, `ignored`).
     pub const EVENTS: &str = "plimsoll_events_total";
     /// Counter of ended scans, label `outcome`.
