@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use shared::image::Repository;
-use shared::registry::RegistryConfig;
+use shared::registry::{RegistryConfig, RegistrySelector};
 
 use super::ApiState;
 use super::auth::Viewer;
@@ -79,25 +79,19 @@ async fn summaries(state: &ApiState) -> Result<Vec<RegistrySummary>, ApiError> {
 #[derive(Debug, Clone, Default)]
 pub struct ConfiguredRegistries {
     hosts: BTreeMap<String, String>,
-    names: Vec<(String, String)>,
+    selector: RegistrySelector,
 }
 
 impl ConfiguredRegistries {
     /// From the sections `[registries.NAME]`.
     pub fn new(registries: &BTreeMap<String, RegistryConfig>) -> Self {
         let hosts = registries.iter().map(|(name, registry)| (name.clone(), registry.host.clone())).collect();
-        let names = registries.iter().flat_map(|(name, registry)| {
-            std::iter::once(&registry.host)
-                .chain(&registry.aliases)
-                .map(|host| (host.to_ascii_lowercase(), name.clone()))
-        });
-        Self { hosts, names: names.collect() }
+        Self { hosts, selector: RegistrySelector::new(registries) }
     }
 
     /// Name of the registry that is known as `host`.
     pub(super) fn select(&self, host: &str) -> Option<&str> {
-        let host = host.to_ascii_lowercase();
-        self.names.iter().find(|(known, _)| *known == host).map(|(_, name)| name.as_str())
+        self.selector.select(host)
     }
 
     /// Host of the registry that is configured under `name`.
