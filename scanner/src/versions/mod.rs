@@ -1,1 +1,68 @@
-//! (in work)
+//! Which of two versions is older: one file here per order, one order per family of ecosystems.
+//!
+//! To add an order: write `versions/<name>.rs`, add it to [`SCHEMES`], and put its published table into
+//! `testdata/versions`.
+
+mod apk;
+mod check;
+mod deb;
+mod digits;
+mod pep440;
+mod semver;
+
+use std::cmp::Ordering;
+
+pub use check::{CheckReport, Failure, UnknownEcosystem, check};
+
+/// Every order.
+pub const SCHEMES: &[&dyn Scheme] = &[&apk::Apk, &deb::Deb, &pep440::Pep440, &semver::Semver];
+
+/// Ecosystems that rebuild the packages of the one after the colon: `Docker Hardened Images:Debian:13`.
+const REPACKAGERS: &[&str] = &["Docker Hardened Images", "Echo"];
+
+/// The order of the versions of some ecosystems. It is total over the versions that it can read.
+pub trait Scheme: Send + Sync {
+    /// Name for people.
+    fn name(&self) -> &'static str;
+
+    /// Ecosystems with this order, in OSV's words, without a release.
+    fn ecosystems(&self) -> &'static [&'static str];
+
+    /// Compares two versions. Fails only for text that has no place in the order; each scheme says which.
+    fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion>;
+}
+
+/// A version that has no place in its ecosystem's order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{version:?} is not a version: {why}")]
+pub struct InvalidVersion {
+    /// The text, cut to 80 characters.
+    pub version: String,
+    /// The rule that it breaks.
+    pub why: &'static str,
+}
+
+impl InvalidVersion {
+    fn new(version: &str, why: &'static str) -> Self {
+        Self { version: version.chars().take(80).collect(), why }
+    }
+}
+
+/// The order of `ecosystem`, which is in OSV's words with or without a release: `Debian:12`, `PyPI`.
+/// `None` where no order is known here.
+pub fn scheme_for(ecosystem: &str) -> Option<&'static dyn Scheme> {
+    let name = match ecosystem.split_once(':') {
+        Some((name, packages_of)) if REPACKAGERS.contains(&name) => return scheme_for(packages_of),
+        Some((name, _release)) => name,
+        None => ecosystem,
+    };
+    SCHEMES.iter().copied().find(|scheme| scheme.ecosystems().contains(&name))
+}
+
+/// The order of OSV ranges of type `SEMVER`, whatever their ecosystem.
+pub fn semver_scheme() -> &'static dyn Scheme {
+    &semver::Semver
+}
+
+#[cfg(test)]
+mod tests;

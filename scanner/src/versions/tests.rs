@@ -1,0 +1,293 @@
+//! The published tables of every order, and that each is an order at all.
+
+use std::cmp::Ordering;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn names(scheme: Option<&'static dyn Scheme>) -> Option<&'static str> {
+    scheme.map(Scheme::name)
+}
+
+#[test]
+fn ecosystems_have_their_order_with_and_without_a_release() {
+    for (ecosystem, name) in [
+        ("Debian", "deb"),
+        ("Debian:12", "deb"),
+        ("Ubuntu:22.04:LTS", "deb"),
+        ("Ubuntu:Pro:18.04:LTS", "deb"),
+        ("Docker Hardened Images:Debian:13", "deb"),
+        ("Docker Hardened Images:Alpine:3.23", "apk"),
+        ("Echo:PyPI", "pep440"),
+        ("Alpine:v3.18", "apk"),
+        ("Wolfi", "apk"),
+        ("Chainguard", "apk"),
+        ("PyPI", "pep440"),
+        ("npm", "semver"),
+        ("Go", "semver"),
+        ("crates.io", "semver"),
+    ] {
+        assert_eq!(names(scheme_for(ecosystem)), Some(name), "{ecosystem}");
+    }
+    for unknown in ["Maven", "NuGet", "", "debian", "Docker Hardened Images"] {
+        assert_eq!(names(scheme_for(unknown)), None, "{unknown}");
+    }
+}
+
+#[track_caller]
+fn assert_rising(scheme: &dyn Scheme, versions: &[&str]) {
+    for (i, a) in versions.iter().enumerate() {
+        for (j, b) in versions.iter().enumerate() {
+            assert_eq!(scheme.compare(a, b), Ok(i.cmp(&j)), "{a} and {b}");
+        }
+    }
+}
+
+#[track_caller]
+fn assert_holds(ecosystem: &str, table: &str, at_least: usize) {
+    let report = check(ecosystem, table).unwrap();
+    assert_eq!(report.failed, [], "{ecosystem}");
+    assert!(report.held >= at_least, "{ecosystem}: {} lines", report.held);
+}
+
+#[test]
+fn published_tables_hold() {
+    assert_holds("Alpine", include_str!("../../testdata/versions/alpine.txt"), 778);
+    assert_holds("Alpine", include_str!("../../testdata/versions/alpine-real.txt"), 1165);
+    assert_holds("Debian", include_str!("../../testdata/versions/debian.txt"), 30);
+    assert_holds("Debian", include_str!("../../testdata/versions/debian-real.txt"), 1204);
+    assert_holds("PyPI", include_str!("../../testdata/versions/pypi.txt"), 37);
+    assert_holds("PyPI", include_str!("../../testdata/versions/pypi-real.txt"), 1032);
+    assert_holds("npm", include_str!("../../testdata/versions/semver.txt"), 86);
+}
+
+/// Versions that are equal, from the tests of dpkg and packaging, and what apk-tools 3 added to its table.
+#[test]
+fn normalizations_hold() {
+    assert_holds(
+        "Debian",
+        "0 = 0:0\n0:0- = 0\n0:0-0 = 0:00-00\n0:0-0:0 = 0:0-0:0\n1~~ < 1~~a\n1~~a < 1~\n1~ < 1\n1 < 1a\n1a < 1+\n
+         1 < 1:0\n1.18446744073709551616 > 1.18446744073709551615\n1.0-1 < 1.0-1+b1\n1.0.A < 1.0.a",
+        11,
+    );
+    assert_holds("Alpine", "6.0_pre1 < 6.0\n6.1_pre1 < 6.1\n6.0_p1 > 6.0\n6.1_p1 > 6.1\n1.010 < 1.09", 5);
+    assert_holds(
+        "PyPI",
+        "1.0-DEV1 = 1.0.dev1\n1.0.alpha1 = 1.0a1\n1.0-c = 1.0rc0\n1.0preview2 = 1.0rc2\n1.0-5 = 1.0.post5\n
+         1.0-r5 = 1.0.post5\n1.0_rev = 1.0.post0\n1.0+AbC = 1.0+abc\n1.0+a-1_b = 1.0+a.1.b\n00!1.01 = v1.1\n1!2 > 18446744073709551616",
+        11,
+    );
+}
+
+#[test]
+fn what_dpkg_refuses_has_no_place() {
+    for refused in ["", "  ", "0:", "0:0 0-1", "-1:0-1", "999999999999999999999999:0-1", "a:0-0", "-0", "0:-0"] {
+        assert!(deb::Deb.compare(refused, "1").is_err(), "{refused:?}");
+    }
+    for warned_of in ["0:abc3-0", "0:0_a-0", " \t0:0-1 "] {
+        assert!(deb::Deb.compare(warned_of, "1").is_ok(), "{warned_of:?}");
+    }
+}
+
+/// The list of packaging's `tests/test_version.py`, which is also that of PEP 440's summary of orderings.
+#[test]
+fn pep440_in_the_order_of_packaging() {
+    let of_one_epoch = [
+        "1.0.dev0",
+        "1.0.dev456",
+        "1.0.dev456+local",
+        "1.0a0",
+        "1.0a0.post0.dev0",
+        "1.0a0.post0",
+        "1.0a1.dev1",
+        "1.0a1.dev1+local",
+        "1.0a1",
+        "1.0a1+local",
+        "1.0b0",
+        "1.0b1.dev456",
+        "1.0b2",
+        "1.0b2.post345.dev456",
+        "1.0b2.post345",
+        "1.0b2-346",
+        "1.0rc0",
+        "1.0rc1.dev1",
+        "1.0c1",
+        "1.0rc2",
+        "1.0",
+        "1.0.post0.dev0",
+        "1.0.post0",
+        "1.0.post456.dev34",
+        "1.0.post456",
+        "1.0.post456+local",
+        "1.0.1.dev1",
+        "1.0.1a1",
+        "1.0.1",
+        "1.0.1+local",
+        "1.0.1.post1",
+        "1.1.dev1",
+        "1.2+a",
+        "1.2+abc",
+        "1.2+abcdef",
+        "1.2+def",
+        "1.2+0",
+        "1.2+1",
+        "1.2+1.abc",
+        "1.2+1.1",
+        "1.2+1.1.0",
+        "1.2+2",
+        "1.2+123",
+        "1.2+123456",
+        "1.2.r32+123456",
+        "1.2.rev33+123456",
+    ];
+    let of_the_next = of_one_epoch.map(|version| format!("1!{version}"));
+    let all: Vec<&str> = of_one_epoch.into_iter().chain(of_the_next.iter().map(String::as_str)).collect();
+    assert_rising(&pep440::Pep440, &all);
+    for invalid in ["french toast", "1.0+a+", "1.0++", "1.0+_foobar", "1. 0", "1.0a 1", "1..0", "1.0.", ".1.0"] {
+        assert_eq!(pep440::Pep440.compare(invalid, "0.dev0"), Ok(Ordering::Less), "{invalid}");
+    }
+}
+
+#[test]
+fn semver_org_precedence() {
+    assert_rising(
+        semver_scheme(),
+        &[
+            "0.9.9",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "2.0.0",
+            "2.1.0",
+            "2.1.1",
+            "2.1.99999999999999999999999998",
+            "2.1.99999999999999999999999999",
+        ],
+    );
+    for (a, b) in [("1.0", "v1.0.0"), ("=1", "1.0.0+build.5"), ("1.02.3", "1.2.3"), ("1.2.3beta", "1.2.3-beta")] {
+        assert_eq!(semver_scheme().compare(a, b), Ok(Ordering::Equal), "{a} {b}");
+    }
+    for invalid in ["", "latest", "1.0 beta", "-1"] {
+        assert!(semver_scheme().compare(invalid, "1.0.0").is_err(), "{invalid}");
+    }
+}
+
+/// Grammar-near text: what versions are made of, in any order.
+fn near_version() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "0",
+        "00",
+        "1",
+        "01",
+        "2",
+        "9",
+        "10",
+        "18446744073709551616",
+        ".",
+        "-",
+        "_",
+        "~",
+        "+",
+        ":",
+        "!",
+        "a",
+        "b",
+        "rc",
+        "p",
+        "alpha",
+        "_alpha",
+        "_beta2",
+        "_p",
+        "_git",
+        "-r",
+        "-r1",
+        ".dev",
+        ".post1",
+        "dev",
+        "post",
+        "+local",
+        "v",
+        "z",
+        "A",
+        " ",
+        "é",
+    ]);
+    prop::collection::vec(piece, 0..7).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn every_order_is_total(a in near_version(), b in near_version(), c in near_version()) {
+        for scheme in SCHEMES {
+            let (Ok(ab), Ok(bc), Ok(ac)) = (scheme.compare(&a, &b), scheme.compare(&b, &c), scheme.compare(&a, &c)) else {
+                continue;
+            };
+            prop_assert_eq!(scheme.compare(&a, &a), Ok(Ordering::Equal));
+            prop_assert_eq!(scheme.compare(&b, &a), Ok(ab.reverse()));
+            if ab == bc || bc.is_eq() {
+                prop_assert_eq!(ac, ab, "{} {:?} {:?} {:?}", scheme.name(), a, b, c);
+            } else if ab.is_eq() {
+                prop_assert_eq!(ac, bc, "{} {:?} {:?} {:?}", scheme.name(), a, b, c);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_comparison_panic(a in ".{0,40}", b in ".{0,40}") {
+        for scheme in SCHEMES {
+            let _ = scheme.compare(&a, &b);
+        }
+    }
+}
+
+/// Versions of the debian table and random ones, against the real dpkg where there is one.
+#[test]
+fn deb_agrees_with_dpkg() {
+    let Ok(version) = std::process::Command::new("dpkg").arg("--version").output() else {
+        eprintln!("dpkg is not installed: compared with its published table only");
+        return;
+    };
+    assert!(version.status.success());
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(150));
+    let near_deb = || "([0-2]:)?[0-9][0-9a-bA.+~]{0,6}(-[0-9a~+.]{1,4})?";
+    runner
+        .run(&(near_deb(), near_deb()), |(a, b)| {
+            let holds = |operator| {
+                let status = std::process::Command::new("dpkg").args(["--compare-versions", &a, operator, &b]).status();
+                status.is_ok_and(|status| status.success())
+            };
+            let theirs = if holds("lt") {
+                Ordering::Less
+            } else if holds("eq") {
+                Ordering::Equal
+            } else {
+                Ordering::Greater
+            };
+            prop_assert_eq!(deb::Deb.compare(&a, &b), Ok(theirs), "{} {}", a, b);
+            Ok(())
+        })
+        .unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn pep440_agrees_with_another_implementation(a in near_python(), b in near_python()) {
+        let theirs = (a.parse::<pep440_rs::Version>(), b.parse::<pep440_rs::Version>());
+        let (Ok(their_a), Ok(their_b)) = theirs else { return Ok(()) };
+        prop_assert_eq!(pep440::Pep440.compare(&a, &b), Ok(their_a.cmp(&their_b)), "{} {}", a, b);
+    }
+}
+
+fn near_python() -> &'static str {
+    "(1!)?[0-2]([.][0-2]){0,2}([.-]?(a|beta|rc|pre)[0-2]?)?([.]post[0-2]|-[0-2])?([.]dev[0-2])?([+][a0-2]{1,2}([.][a0-2])?)?"
+}
