@@ -5,7 +5,18 @@ use std::io::Read;
 use async_trait::async_trait;
 use shared::image::{Digest, Platform, Reference};
 
+mod archive;
+mod collect;
+pub mod decompress;
+pub mod layer;
+pub mod limits;
+mod path;
 pub mod squash;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod whiteout;
 
 /// Where images come from: a registry, or a folder or file on this machine.
 #[async_trait]
