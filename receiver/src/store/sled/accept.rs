@@ -1,0 +1,161 @@
+//! Taking deliveries in: deduplication, what each event moves, and the jobs that follow.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::event::EventKind;
+use shared::job::{JobKind, ScanJob};
+use uuid::Uuid;
+
+use super::keys::{Key, Table};
+use super::places::{self, Home};
+use super::tx::Tx;
+use crate::store::{Accepted, Action, EventRecord, Intake, PlannedEvent, ScanRecord, ScanStatus, Step, StoreError};
+
+/// For how long a delivery's id is remembered. Senders repeat for at most a few days.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How many ids that are older are forgotten with each delivery: more than come in, so that they do run out.
+const FORGOTTEN_AT_ONCE: usize = 4;
+
+/// See [`crate::store::Store::accept`].
+pub(super) fn accept(tx: &mut Tx<'_>, delivery: &Intake) -> Result<Accepted, StoreError> {
+    if !remember(tx, delivery)? {
+        return Ok(Accepted::Duplicate);
+    }
+    forget_old(tx, delivery.received_at)?;
+    let mut jobs = Vec::with_capacity(delivery.events.len());
+    let mut queued = 0;
+    for planned in &delivery.events {
+        let (scan_id, is_new) = take_in(tx, planned, delivery.received_at)?;
+        jobs.push(scan_id);
+        queued += usize::from(is_new);
+    }
+    Ok(Accepted::New { jobs, queued })
+}
+
+/// `false` if this delivery was here before.
+fn remember(tx: &mut Tx<'_>, delivery: &Intake) -> Result<bool, StoreError> {
+    let key = Key::of(Table::Deliveries).text(&delivery.source).text(&delivery.delivery_id);
+    if tx.has(&key)? {
+        return Ok(false);
+    }
+    tx.mark(Key::of(Table::DeliveriesByAge).time(delivery.received_at).raw(&key.bytes()[1..]));
+    tx.put(key, &delivery.received_at)?;
+    Ok(true)
+}
+
+fn forget_old(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let by_age = Key::of(Table::DeliveriesByAge);
+    let limit = by_age.clone().time(now.saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
+    let time = by_age.bytes().len()..limit.bytes().len();
+    let oldest: Vec<_> = tx.rows(&by_age).take(FORGOTTEN_AT_ONCE).collect::<Result<_, _>>()?;
+    for (key, _) in oldest.iter().filter(|(key, _)| key.as_ref() < limit.bytes()) {
+        tx.remove(by_age.clone().raw(&key[time.start..]))?;
+        tx.remove(Key::of(Table::Deliveries).raw(&key[time.end..]))?;
+    }
+    Ok(())
+}
+
+/// The event's job, and whether it is a new one.
+fn take_in(
+    tx: &mut Tx<'_>,
+    planned: &PlannedEvent,
+    received_at: Timestamp,
+) -> Result<(Option<Uuid>, bool), StoreError> {
+    let PlannedEvent { id, event, registry, action } = planned;
+    // No event happened after we heard of it; a sender whose clock runs ahead must not pin a tag for ever.
+    let happened_at = event.time.min(received_at);
+    let home = registry.as_deref().map(|registry| Home { registry, repository: &event.repository });
+    let (tag, digest) = (event.tag.as_ref(), event.digest.as_ref());
+    if let Some(registry) = registry {
+        places::heard_of(tx, registry, Some(received_at))?;
+    }
+    let (scan_id, is_new, step) = match (action, home) {
+        (Action::Scan(job), _) => {
+            if job.kind != JobKind::Rescan && matches!(event.kind, EventKind::Push | EventKind::Import) {
+                let home = Home { registry: &job.registry, repository: &job.repository };
+                places::pushed(tx, home, job.tag.as_ref(), job.digest.as_ref(), happened_at)?;
+            }
+            match join(tx, job)? {
+                Some(running) => (Some(running), false, Some(step("joined", received_at, None))),
+                None => {
+                    enqueue(tx, job, received_at)?;
+                    (Some(job.id), true, None)
+                }
+            }
+        }
+        (Action::Pulled, home) => {
+            if let Some(home) = home {
+                places::pulled(tx, home, tag, digest, happened_at)?;
+            }
+            (None, false, Some(step("pulled", received_at, None)))
+        }
+        (Action::Deleted, home) => {
+            if let Some(home) = home {
+                places::deleted(tx, home, tag, digest, happened_at)?;
+            }
+            (None, false, Some(step("deleted", received_at, None)))
+        }
+        (Action::Ignored(why), _) => (None, false, Some(step("ignored", received_at, Some(why.clone())))),
+    };
+    let timeline = step.into_iter().collect();
+    let record =
+        EventRecord { id: *id, event: event.clone(), registry: registry.clone(), received_at, scan_id, timeline };
+    tx.put(Key::of(Table::Events).id(*id), &record)?;
+    Ok((scan_id, is_new))
+}
+
+/// A step of a timeline.
+pub(super) fn step(name: &str, at: Timestamp, detail: Option<String>) -> Step {
+    Step { step: name.to_owned(), at, detail }
+}
+
+/// Where a job is found by those who want the same; nothing for a job that names neither digest nor tag.
+fn in_flight(job: &ScanJob) -> Option<Key> {
+    let key = |kind| Key::of(Table::InFlight).byte(kind).text(&job.registry);
+    match (&job.digest, &job.tag) {
+        (Some(digest), _) => Some(key(b'd').digest(digest)),
+        (None, Some(tag)) => Some(key(b't').text(job.repository.as_str()).text(tag.as_str())),
+        (None, None) => None,
+    }
+}
+
+/// The job that is already under way to the same end.
+pub(super) fn join(tx: &Tx<'_>, job: &ScanJob) -> Result<Option<Uuid>, StoreError> {
+    in_flight(job).map_or(Ok(None), |key| tx.get(&key))
+}
+
+/// From now on nobody joins this job.
+pub(super) fn leave_flight(tx: &mut Tx<'_>, job: &ScanJob) -> Result<(), StoreError> {
+    if let Some(key) = in_flight(job)
+        && tx.get(&key)? == Some(job.id)
+    {
+        tx.remove(key)?;
+    }
+    Ok(())
+}
+
+/// Adds a job to the scans, to those in flight and to the outbox.
+pub(super) fn enqueue(tx: &mut Tx<'_>, job: &ScanJob, at: Timestamp) -> Result<(), StoreError> {
+    if let Some(key) = in_flight(job) {
+        tx.put(key, &job.id)?;
+    }
+    tx.mark(outbox(job));
+    let scan = ScanRecord {
+        job: job.clone(),
+        status: ScanStatus::Accepted,
+        reason: None,
+        digest: None,
+        images: Vec::new(),
+        timeline: vec![step("accepted", at, None)],
+    };
+    tx.put(Key::of(Table::Scans).id(job.id), &scan)
+}
+
+/// The row of a job that the queue has not confirmed yet: most urgent kind first, then by age.
+pub(super) fn outbox(job: &ScanJob) -> Key {
+    let rank = match job.kind {
+        JobKind::Push => 0,
+        JobKind::Import => 1,
+        JobKind::Rescan => 2,
+    };
+    Key::of(Table::Outbox).byte(rank).id(job.id)
+}

@@ -1,0 +1,227 @@
+//! Reading and writing rows: what is written is seen by later reads of the same transaction and applied at once.
+//!
+//! A value is JSON. Above [`INLINE`] bytes it is a document (compressed, in chunks) under the same key with the byte of
+//! [`Table::Documents`] before it, and the row holds [`ELSEWHERE`].
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::durable::{Batch, DurableError, get_large};
+use sled::{IVec, Tree};
+
+use super::keys::{Key, Table};
+use crate::store::StoreError;
+
+/// Largest value in bytes that is kept in its row. Pages of the tree are written as a whole, so rows stay small.
+const INLINE: usize = 8_000;
+/// No JSON.
+const ELSEWHERE: &[u8] = b"@";
+/// How often a row is read whose document is replaced while it is read.
+const READS: u32 = 5;
+
+/// Key and value.
+pub(super) type Row = (IVec, IVec);
+
+/// A view of the store with changes that nobody else sees until [`Tx::into_batch`] is applied.
+pub(super) struct Tx<'a> {
+    tree: &'a Tree,
+    rows: BTreeMap<Vec<u8>, Option<IVec>>,
+    documents: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(tree: &'a Tree) -> Self {
+        Self { tree, rows: BTreeMap::new(), documents: BTreeMap::new() }
+    }
+
+    /// The changes, to be applied in one piece. `None` if there are none.
+    pub(super) fn into_batch(self) -> Result<Option<Batch>, StoreError> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let mut batch = Batch::default();
+        for (key, value) in self.rows {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        for (key, document) in self.documents {
+            match document {
+                Some(document) => batch.put_large(self.tree, &key, &document)?,
+                None => batch.remove_large(self.tree, &key)?,
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    fn row(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        match self.rows.get(key) {
+            Some(changed) => Ok(changed.clone()),
+            None => Ok(self.tree.get(key)?),
+        }
+    }
+
+    pub(super) fn has(&self, key: &Key) -> Result<bool, StoreError> {
+        Ok(self.row(key.bytes())?.is_some())
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        match self.row(key.bytes())? {
+            Some(value) => self.decode(key.bytes(), value),
+            None => Ok(None),
+        }
+    }
+
+    /// The value of a row that was just read. `None` if it was removed in between.
+    pub(super) fn decode<T: DeserializeOwned>(&self, key: &[u8], value: IVec) -> Result<Option<T>, StoreError> {
+        let table = Table::of(key).unwrap_or(Table::Meta);
+        let Some(json) = self.resolve(key, value)? else { return Ok(None) };
+        serde_json::from_slice(&json).map(Some).map_err(|why| table.corrupt(why))
+    }
+
+    /// The JSON of a row that was just read.
+    pub(super) fn resolve(&self, key: &[u8], mut value: IVec) -> Result<Option<IVec>, StoreError> {
+        let document = document_key(key);
+        for _ in 0..READS {
+            if value != ELSEWHERE {
+                return Ok(Some(value));
+            }
+            let json = match self.documents.get(&document) {
+                Some(changed) => changed.clone(),
+                None => get_large(self.tree, &document)?,
+            };
+            if let Some(json) = json {
+                return Ok(Some(json.into()));
+            }
+            let Some(again) = self.row(key)? else { return Ok(None) };
+            value = again;
+        }
+        Err(Table::of(key).unwrap_or(Table::Documents).corrupt("its document is missing"))
+    }
+
+    pub(super) fn put<T: Serialize + ?Sized>(&mut self, key: Key, value: &T) -> Result<(), StoreError> {
+        let table = Table::of(key.bytes()).unwrap_or(Table::Meta);
+        let json = serde_json::to_vec(value).map_err(|why| table.corrupt(why))?;
+        self.put_json(key, json)
+    }
+
+    pub(super) fn put_json(&mut self, key: Key, json: Vec<u8>) -> Result<(), StoreError> {
+        self.clear_document(&key)?;
+        if json.len() <= INLINE {
+            self.rows.insert(key.into(), Some(json.into()));
+        } else {
+            self.documents.insert(document_key(key.bytes()), Some(json));
+            self.rows.insert(key.into(), Some(ELSEWHERE.into()));
+        }
+        Ok(())
+    }
+
+    /// A row that says all in its key.
+    pub(super) fn mark(&mut self, key: Key) {
+        self.rows.insert(key.into(), Some(IVec::default()));
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Result<(), StoreError> {
+        self.clear_document(&key)?;
+        self.rows.insert(key.into(), None);
+        Ok(())
+    }
+
+    fn clear_document(&mut self, key: &Key) -> Result<(), StoreError> {
+        if self.row(key.bytes())?.is_some_and(|value| value == ELSEWHERE) {
+            self.documents.insert(document_key(key.bytes()), None);
+        }
+        Ok(())
+    }
+
+    /// All rows whose key begins with `prefix`, changes included.
+    pub(super) fn rows(&self, prefix: &Key) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + use<>> {
+        let stored = self.tree.scan_prefix(prefix.bytes()).map(|row| row.map_err(StoreError::from));
+        let first = prefix.bytes().to_vec();
+        let mut changed = self.rows.range(first.clone()..).take_while(|(key, _)| key.starts_with(&first)).peekable();
+        if changed.peek().is_none() {
+            return Box::new(stored);
+        }
+        let mut merged = BTreeMap::new();
+        for row in stored {
+            match row {
+                Ok((key, value)) => merged.insert(key, value),
+                Err(error) => return Box::new(std::iter::once(Err(error))),
+            };
+        }
+        for (key, value) in changed {
+            match value {
+                Some(value) => merged.insert(key.into(), value.clone()),
+                None => merged.remove(key.as_slice()),
+            };
+        }
+        Box::new(merged.into_iter().map(Ok))
+    }
+
+    /// The values of all rows whose key begins with `prefix`, changes included.
+    pub(super) fn list<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
+        let mut values = Vec::new();
+        for row in self.rows(prefix) {
+            let (key, value) = row?;
+            values.extend(self.decode(&key, value)?);
+        }
+        Ok(values)
+    }
+
+    /// Stored rows under `prefix` in either order; after the key `position` if there is one.
+    pub(super) fn page(&self, prefix: &Key, order: Order, position: Option<&[u8]>) -> Result<Page, StoreError> {
+        if position.is_some_and(|position| !position.starts_with(prefix.bytes())) {
+            return Err(StoreError::Cursor);
+        }
+        let behind = |otherwise| position.map_or(otherwise, |key| Bound::Excluded(key.to_vec()));
+        let (first, end) = (Bound::Included(prefix.bytes().to_vec()), Bound::Excluded(prefix.end()));
+        Ok(match order {
+            Order::Ascending => Page { rows: self.tree.range((behind(first), end)), order },
+            Order::Descending => Page { rows: self.tree.range((first, behind(end))), order },
+        })
+    }
+}
+
+/// In which order of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Ascending,
+    Descending,
+}
+
+/// Stored rows, one after the other.
+pub(super) struct Page {
+    rows: sled::Iter,
+    order: Order,
+}
+
+impl Iterator for Page {
+    type Item = Result<Row, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = match self.order {
+            Order::Ascending => self.rows.next(),
+            Order::Descending => self.rows.next_back(),
+        };
+        row.map(|row| row.map_err(StoreError::from))
+    }
+}
+
+fn document_key(key: &[u8]) -> Vec<u8> {
+    [&[Table::Documents as u8], key].concat()
+}
+
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+impl From<DurableError> for StoreError {
+    fn from(error: DurableError) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
