@@ -39,11 +39,7 @@ fn current_digests(tx: &Tx<'_>, home: Home<'_>) -> Result<Vec<Digest>, StoreErro
 }
 
 /// See [`crate::store::Store::repositories`].
-pub(super) fn repositories(
-    tx: &Tx<'_>,
-    registry: &str,
-    page: &Page,
-) -> Result<Listing<RepositorySummary>, StoreError> {
+pub(super) fn repositories(tx: &Tx<'_>, registry: &str, page: &Page) -> Result<Listing<RepositorySummary>, StoreError> {
     let prefix = Key::of(Table::Repositories).text(registry);
     let after = position(Listed::Repositories, page.cursor.as_deref())?.map(|name| prefix.clone().raw(&name));
     let mut items = Vec::new();
@@ -154,12 +150,7 @@ fn listing_key(tx: &Tx<'_>, home: Home<'_>, digest: &Digest) -> Result<Option<Ke
     Ok(keys.into_iter().min())
 }
 
-fn summarize(
-    tx: &Tx<'_>,
-    home: Home<'_>,
-    digest: &Digest,
-    index: Option<&Digest>,
-) -> Result<ImageSummary, StoreError> {
+fn summarize(tx: &Tx<'_>, home: Home<'_>, digest: &Digest, index: Option<&Digest>) -> Result<ImageSummary, StoreError> {
     let mut summary = scanned(tx, digest)?.map_or_else(|| unscanned(digest), |row| summary_of(&row));
     summary.index = index.cloned();
     let mut tags: BTreeSet<Tag> = BTreeSet::new();

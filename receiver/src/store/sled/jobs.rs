@@ -107,17 +107,16 @@ pub(super) fn is_recorded(scan: &ScanRecord) -> bool {
 }
 
 /// See [`crate::store::Store::record_dead`]. A job that has ended otherwise leaves no dead letter: there is nothing to do.
-/// `true` if there is one more dead letter.
-pub(super) fn dead(tx: &mut Tx<'_>, dead: &DeadLetter) -> Result<bool, StoreError> {
+pub(super) fn dead(tx: &mut Tx<'_>, dead: &DeadLetter) -> Result<(), StoreError> {
     let key = Key::of(Table::Dead).id(dead.id);
     if tx.has(&key)? {
-        return Ok(false);
+        return Ok(());
     }
     let job = dead.job.as_ref().filter(|_| matches!(dead.topic, Topic::Jobs(_)));
     if let Some(job) = job {
         let mut scan = scan(tx, job.id)?.unwrap_or_else(|| unheard_of(job));
         if !is_under_way(&scan) {
-            return Ok(false);
+            return Ok(());
         }
         leave_flight(tx, job)?;
         tx.remove(outbox(job))?;
@@ -127,8 +126,7 @@ pub(super) fn dead(tx: &mut Tx<'_>, dead: &DeadLetter) -> Result<bool, StoreErro
         put_scan(tx, &scan)?;
     }
     tx.mark(dead_by_time(dead));
-    tx.put(key, dead)?;
-    Ok(true)
+    tx.put(key, dead)
 }
 
 /// The record of a job that another store accepted.

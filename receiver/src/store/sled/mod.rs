@@ -41,7 +41,6 @@
 //! Retired images keep their results, but are in no listing: what is listed is what is in a registry now.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -93,7 +92,6 @@ struct Inner {
     tree: Tree,
     /// Held while changes are read for, collected and applied.
     writer: Mutex<()>,
-    dead: AtomicU64,
 }
 
 /// Whether a change may be made while the disk is nearly full.
@@ -112,9 +110,8 @@ impl SledStore {
         let failed = |why: String| StoreError::Open { path: path.display().to_string(), why };
         let durable = Durable::open(path, CACHE_BYTES).map_err(|error| failed(error.to_string()))?;
         let tree = durable.tree(TREE).map_err(|error| failed(error.to_string()))?;
-        let inner = Inner { durable, tree, writer: Mutex::new(()), dead: AtomicU64::new(0) };
+        let inner = Inner { durable, tree, writer: Mutex::new(()) };
         inner.check_meta(path)?;
-        inner.dead.store(timeline::count_dead(&Tx::new(&inner.tree))?, Ordering::Relaxed);
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -171,11 +168,7 @@ impl Inner {
         }
     }
 
-    fn apply<R>(
-        &self,
-        room: Room,
-        change: impl FnOnce(&mut Tx<'_>) -> Result<R, StoreError>,
-    ) -> Result<R, StoreError> {
+    fn apply<R>(&self, room: Room, change: impl FnOnce(&mut Tx<'_>) -> Result<R, StoreError>) -> Result<R, StoreError> {
         // A writer that panicked has applied nothing.
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tx = Tx::new(&self.tree);
@@ -224,18 +217,13 @@ impl Store for SledStore {
 
     async fn record(&self, report: &ScanReport, at: Timestamp) -> Result<Recorded, StoreError> {
         let (inner, report) = (Arc::clone(&self.inner), report.clone());
-        let done = blocking(move || inner.apply(Room::Needed, |tx| record::record(tx, &report, at))).await?;
-        if done.revived {
-            self.inner.dead.fetch_sub(1, Ordering::Relaxed);
-        }
+        let recorded = blocking(move || inner.apply(Room::Needed, |tx| record::record(tx, &report, at))).await?;
         self.inner.durable.commit().await?;
-        Ok(done.recorded)
+        Ok(recorded)
     }
 
     async fn record_dead(&self, dead: &DeadLetter) -> Result<(), StoreError> {
-        let added = self.write(Room::Any, |tx| jobs::dead(tx, dead)).await?;
-        self.inner.dead.fetch_add(u64::from(added), Ordering::Relaxed);
-        Ok(())
+        self.write(Room::Any, |tx| jobs::dead(tx, dead)).await
     }
 
     async fn registries(&self) -> Result<Vec<RegistrySummary>, StoreError> {
@@ -301,19 +289,15 @@ impl Store for SledStore {
     }
 
     async fn dead_count(&self) -> Result<u64, StoreError> {
-        Ok(self.inner.dead.load(Ordering::Relaxed))
+        self.read(timeline::count_dead).await
     }
 
     async fn replay(&self, dead: Uuid, at: Timestamp) -> Result<Option<Uuid>, StoreError> {
-        let again = self.write(Room::Needed, |tx| jobs::replay(tx, dead, at)).await?;
-        self.inner.dead.fetch_sub(u64::from(again.is_some()), Ordering::Relaxed);
-        Ok(again)
+        self.write(Room::Needed, |tx| jobs::replay(tx, dead, at)).await
     }
 
     async fn discard(&self, dead: Uuid) -> Result<bool, StoreError> {
-        let discarded = self.write(Room::Any, |tx| jobs::discard(tx, dead, Timestamp::now())).await?;
-        self.inner.dead.fetch_sub(u64::from(discarded), Ordering::Relaxed);
-        Ok(discarded)
+        self.write(Room::Any, |tx| jobs::discard(tx, dead, Timestamp::now())).await
     }
 
     async fn put_token(&self, token: &TokenRecord) -> Result<(), StoreError> {

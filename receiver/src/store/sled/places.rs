@@ -82,9 +82,7 @@ pub(super) fn pulled(
 ) -> Result<(), StoreError> {
     let digest = match (digest, tag) {
         (Some(digest), _) => Some(digest.clone()),
-        (None, Some(tag)) => {
-            tx.get(&home.key(Table::Tags).text(tag.as_str()))?.and_then(|row: TagRow| row.digest)
-        }
+        (None, Some(tag)) => tx.get(&home.key(Table::Tags).text(tag.as_str()))?.and_then(|row: TagRow| row.digest),
         (None, None) => None,
     };
     let Some(digest) = digest else { return Ok(()) };
@@ -142,19 +140,13 @@ fn delete_repository(tx: &mut Tx<'_>, home: Home<'_>, at: Timestamp) -> Result<(
 }
 
 /// Points `tag` at `to`, unless a later event has moved it already.
-fn move_tag(
-    tx: &mut Tx<'_>,
-    home: Home<'_>,
-    tag: &Tag,
-    to: Option<&Digest>,
-    at: Timestamp,
-) -> Result<(), StoreError> {
+fn move_tag(tx: &mut Tx<'_>, home: Home<'_>, tag: &Tag, to: Option<&Digest>, at: Timestamp) -> Result<(), StoreError> {
     let key = home.key(Table::Tags).text(tag.as_str());
     let row: Option<TagRow> = tx.get(&key)?;
     if row.as_ref().is_some_and(|row| row.moved_at > at) {
         return Ok(());
     }
-    let by_digest = |digest| home.key(Table::TagsByDigest).digest(digest).text(tag.as_str());
+    let by_digest = |digest: &Digest| home.key(Table::TagsByDigest).digest(digest).text(tag.as_str());
     if let Some(from) = row.and_then(|row| row.digest) {
         tx.remove(by_digest(&from))?;
     }

@@ -15,18 +15,11 @@ use super::rows::ImageRow;
 use super::tx::Tx;
 use crate::store::{DeadLetter, Recorded, ScanStatus, SeverityCounts, StoreError};
 
-/// What [`record`] did.
-pub(super) struct Done {
-    pub(super) recorded: Recorded,
-    /// Whether the job was among the dead letters and no longer is.
-    pub(super) revived: bool,
-}
-
 /// See [`crate::store::Store::record`]. A job that is not known, as after a restore of an older export, is recorded too.
-pub(super) fn record(tx: &mut Tx<'_>, report: &ScanReport, at: Timestamp) -> Result<Done, StoreError> {
+pub(super) fn record(tx: &mut Tx<'_>, report: &ScanReport, at: Timestamp) -> Result<Recorded, StoreError> {
     let mut scan = jobs::scan(tx, report.job.id)?.unwrap_or_else(|| jobs::unheard_of(&report.job));
     if jobs::is_recorded(&scan) {
-        return Ok(Done { recorded: Recorded::Duplicate, revived: false });
+        return Ok(Recorded::Duplicate);
     }
     if !scan.timeline.iter().any(|step| step.step == "started") {
         let detail = jobs::attempt_by(report.attempt, &report.scanner);
@@ -49,7 +42,7 @@ pub(super) fn record(tx: &mut Tx<'_>, report: &ScanReport, at: Timestamp) -> Res
         locate(tx, report, root)?;
         record_images(tx, report, root, at)?;
     }
-    Ok(Done { recorded: Recorded::New, revived: letter.is_some() })
+    Ok(Recorded::New)
 }
 
 /// A tag that had to be resolved moves to what it resolved to. An image that nothing is known of is found where its job

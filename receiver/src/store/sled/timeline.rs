@@ -40,11 +40,7 @@ fn follow_scan(tx: &Tx<'_>, event: &mut EventRecord) -> Result<(), StoreError> {
 }
 
 /// See [`crate::store::Store::scans`].
-pub(super) fn scans(
-    tx: &Tx<'_>,
-    status: Option<ScanStatus>,
-    page: &Page,
-) -> Result<Listing<ScanRecord>, StoreError> {
+pub(super) fn scans(tx: &Tx<'_>, status: Option<ScanStatus>, page: &Page) -> Result<Listing<ScanRecord>, StoreError> {
     let wanted = |scan: &ScanRecord| status.is_none_or(|status| scan.status == status);
     newest_first(tx, Table::Scans, Listed::Scans, page, wanted)
 }

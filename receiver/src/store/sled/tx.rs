@@ -138,7 +138,7 @@ impl<'a> Tx<'a> {
     }
 
     /// All rows whose key begins with `prefix`, changes included.
-    pub(super) fn rows(&self, prefix: &Key) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + use<>> {
+    pub(super) fn rows(&self, prefix: &Key) -> Box<dyn Iterator<Item = Result<Row, StoreError>>> {
         let stored = self.tree.scan_prefix(prefix.bytes()).map(|row| row.map_err(StoreError::from));
         let first = prefix.bytes().to_vec();
         let mut changed = self.rows.range(first.clone()..).take_while(|(key, _)| key.starts_with(&first)).peekable();
@@ -154,7 +154,7 @@ impl<'a> Tx<'a> {
         }
         for (key, value) in changed {
             match value {
-                Some(value) => merged.insert(key.into(), value.clone()),
+                Some(value) => merged.insert(key.as_slice().into(), value.clone()),
                 None => merged.remove(key.as_slice()),
             };
         }
