@@ -11,6 +11,7 @@ pub mod decompress;
 pub mod layer;
 pub mod limits;
 mod path;
+pub mod source;
 pub mod squash;
 #[cfg(test)]
 mod testing;
