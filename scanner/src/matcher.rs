@@ -1,1 +1,220 @@
-//! (in work)
+//! Which advisories apply to which packages.
+//!
+//! For each package, in this order:
+//!
+//! 1. *Subjects*: the names and versions under which advisories may speak of it ([`subject`]).
+//! 2. *Judging*: each advisory's entry for such a name is evaluated as the OSV schema says ([`judge`]). What cannot be
+//!    judged is a warning, never silence. Withdrawn advisories do not match.
+//! 3. *Identity*: advisories about one vulnerability become one finding ([`identity`]).
+//! 4. *Merging*: where several advisories speak of one vulnerability of one package, it is found if any of them says
+//!    so. Two may disagree about where it was fixed (a DSA names the version that shipped the fix of many, the package's
+//!    changelog the one that fixed this). A version between the two is reported: a false alarm there costs an upgrade
+//!    within a release, a wrong silence costs more.
+//! 5. *Remedy*: the lowest version above the installed one that some of these advisories calls fixed and none of them
+//!    calls affected. For distros it is a version of the source package where the advisory speaks of that.
+//! 6. *Severity*: for distros the vendor's own word first. Else, and where the vendor has none, the best CVSS vector of the
+//!    advisories, then of other advisories in the database about the same vulnerability, then their words. An advisory
+//!    about several vulnerabilities rates none of them.
+
+mod dossier;
+mod explain;
+mod identity;
+mod judge;
+mod subject;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+use shared::finding::{Finding, Severity, Vulnerability};
+use shared::package::{Distro, Package};
+use shared::report::Warning;
+
+use self::dossier::Dossier;
+use self::identity::{Claim, Group};
+use self::judge::{Undecided, Verdict};
+use self::subject::{Subject, subjects};
+use crate::advisories::{Damaged, Database, Entry, Record, TextReader};
+pub use explain::{Considered, Explanation, RangeExplained, explain};
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matched {
+    /// Worst first.
+    pub findings: Vec<Finding>,
+    /// One for each id in `findings`, by id.
+    pub vulnerabilities: Vec<Vulnerability>,
+    /// `no-advisories`, `unreadable-version`, `unordered-ecosystem`, `stale-advisories`, `damaged-advisories`.
+    pub warnings: Vec<Warning>,
+}
+
+/// Matches the packages of one image. With any warning among the answer, nothing may be called clean.
+pub fn match_packages(packages: &[Package], distro: Option<&Distro>, database: &Database) -> Matched {
+    let mut matching = Matching::new(database);
+    let ecosystems = packages.iter().filter_map(|package| package.ecosystem.as_deref());
+    matching.warn_of_gaps(ecosystems.chain(distro.and_then(|distro| distro.ecosystem.as_deref())));
+    let outcome = packages.iter().try_for_each(|package| matching.add(package)).and_then(|()| matching.describe());
+    if let Err(damaged) = outcome {
+        matching.warn("damaged-advisories", damaged.to_string());
+    }
+    matching.matched.warnings.extend(database.staleness(Timestamp::now()));
+    matching.finish()
+}
+
+/// An advisory that applies to a package.
+struct Hit<'d, 'p> {
+    record: Record<'d>,
+    entry: Entry<'d>,
+    /// The installed version in the advisory's terms.
+    version: &'p str,
+}
+
+struct Matching<'d> {
+    database: &'d Database,
+    matched: Matched,
+    dossiers: HashMap<String, Dossier<'d>>,
+    /// Ids of advisories that applied, by vulnerability.
+    advisories: BTreeMap<String, BTreeSet<String>>,
+    seen: HashSet<(String, String, String)>,
+}
+
+impl<'d> Matching<'d> {
+    fn new(database: &'d Database) -> Self {
+        Self {
+            database,
+            matched: Matched::default(),
+            dossiers: HashMap::new(),
+            advisories: BTreeMap::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    fn warn(&mut self, code: &str, message: String) {
+        self.matched.warnings.push(Warning { code: code.to_owned(), message });
+    }
+
+    fn warn_of_gaps<'p>(&mut self, ecosystems: impl Iterator<Item = &'p str>) {
+        for ecosystem in ecosystems.collect::<BTreeSet<_>>() {
+            if !self.database.covers(ecosystem) {
+                let message =
+                    format!("the advisory database holds nothing for {ecosystem}: its packages were not matched");
+                self.warn("no-advisories", message);
+            }
+        }
+    }
+
+    fn add(&mut self, package: &Package) -> Result<(), Damaged> {
+        let Some(ecosystem) = &package.ecosystem else { return Ok(()) };
+        let hits = self.hits(package, ecosystem)?;
+        for group in identity::group(self.database, hits.iter().map(|hit| &hit.record))? {
+            if self.seen.insert((group.id.clone(), package.name.clone(), package.version.clone())) {
+                let finding = self.finding(package, ecosystem, &hits, &group)?;
+                self.advisories.entry(group.id).or_default().extend(finding.advisories.iter().cloned());
+                self.matched.findings.push(finding);
+            }
+        }
+        Ok(())
+    }
+
+    fn hits<'p>(&mut self, package: &'p Package, ecosystem: &str) -> Result<Vec<Hit<'d, 'p>>, Damaged> {
+        let mut hits = Vec::new();
+        let mut undecided = Vec::new();
+        for Subject { name, version } in subjects(package, ecosystem) {
+            for entry in self.database.lookup(ecosystem, &name)? {
+                let verdict = judge::judge(&entry, ecosystem, version);
+                if matches!(verdict, Verdict::Free) {
+                    continue;
+                }
+                let record = self.database.record(entry.record)?;
+                match verdict {
+                    _ if record.is_withdrawn() => {}
+                    Verdict::Undecided(why) => undecided.push((record.id, why)),
+                    Verdict::Affected | Verdict::Free => hits.push(Hit { record, entry, version }),
+                }
+            }
+        }
+        self.warn_of_undecided(package, ecosystem, &undecided);
+        Ok(hits)
+    }
+
+    fn warn_of_undecided(&mut self, package: &Package, ecosystem: &str, undecided: &[(&str, Undecided)]) {
+        let Some((id, why)) = undecided.first() else { return };
+        let code = match why {
+            Undecided::NoOrder => "unordered-ecosystem",
+            Undecided::Invalid(_) => "unreadable-version",
+        };
+        let count = undecided.len();
+        let (name, version) = (&package.name, &package.version);
+        let message =
+            format!("{name} {version} ({ecosystem}) could not be judged by {count} advisories, {id} the first: {why}");
+        self.warn(code, message);
+    }
+
+    fn finding(
+        &mut self,
+        package: &Package,
+        ecosystem: &str,
+        hits: &[Hit<'d, '_>],
+        group: &Group<'d>,
+    ) -> Result<Finding, Damaged> {
+        let members: Vec<(&Hit<'_, '_>, &Claim<'_>)> =
+            group.members.iter().map(|member| (&hits[member.record], &member.claim)).collect();
+        let dossier = match self.dossiers.get(&group.id) {
+            Some(dossier) => dossier,
+            None => self.dossiers.entry(group.id.clone()).or_insert(Dossier::of(self.database, &group.id)?),
+        };
+        let own = members.iter().filter(|(_, claim)| claim.alone).map(|(hit, _)| (&hit.record, Some(&hit.entry)));
+        let rating = dossier.rate(own, subject::is_distro(ecosystem));
+        let advisories: BTreeSet<_> = members.iter().map(|(hit, _)| hit.record.id.to_owned()).collect();
+        Ok(Finding {
+            id: group.id.clone(),
+            package: package.name.clone(),
+            version: package.version.clone(),
+            ecosystem: ecosystem.to_owned(),
+            purl: package.purl.clone(),
+            source_name: package.source_name.clone().filter(|source| *source != package.name),
+            severity: rating.severity,
+            score: rating.score,
+            vector: rating.vector,
+            fixed_version: judge::remedy(
+                ecosystem,
+                &members.iter().map(|(hit, _)| (&hit.entry, hit.version)).collect::<Vec<_>>(),
+            ),
+            advisories: advisories.into_iter().collect(),
+            layer: package.layer.clone(),
+            path: package.path.clone(),
+        })
+    }
+
+    fn describe(&mut self) -> Result<(), Damaged> {
+        let mut reader = TextReader::new()?;
+        for (id, advisories) in &self.advisories {
+            let Some(dossier) = self.dossiers.get(id) else { continue };
+            self.matched.vulnerabilities.push(dossier.describe(self.database, &mut reader, id, advisories)?);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Matched {
+        self.matched.findings.sort_by(|a, b| {
+            let worst = |finding: &Finding| (finding.severity, finding.score.map_or(0, |score| (score * 10.0) as u32));
+            worst(b).cmp(&worst(a)).then_with(|| (&a.id, &a.package, &a.version).cmp(&(&b.id, &b.package, &b.version)))
+        });
+        self.matched
+    }
+}
+
+/// The text of a vulnerability by id or alias, as a finding of it would show it.
+pub fn vulnerability(database: &Database, id: &str) -> Result<Option<Vulnerability>, Damaged> {
+    let dossier = Dossier::of(database, id)?;
+    if dossier.is_empty() {
+        return Ok(None);
+    }
+    dossier.describe(database, &mut TextReader::new()?, id, &BTreeSet::new()).map(Some)
+}
+
+/// What one source or another says about how bad it is.
+struct Rating {
+    severity: Severity,
+    score: Option<f64>,
+    vector: Option<String>,
+}

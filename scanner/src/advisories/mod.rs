@@ -1,1 +1,82 @@
-//! (in work)
+//! The advisory database: from the records that sources publish to one file that is looked up without parsing.
+//!
+//! ```text
+//! update (OSV's zips over HTTP) ─┐
+//! import (folders, zips, files) ─┴▶ sources/NAME.zip ─ rebuild ─▶ advisories.db ─ DatabaseHandle ─▶ matcher
+//! ```
+//!
+//! The folder keeps the raw zip of every source, and the database is always built from all of them. So importing or
+//! updating one source replaces that source and leaves the others. A new database is written beside the old one,
+//! checked, and renamed into place; scanners that run pick it up between jobs.
+//!
+//! Start with [`Folder`]; `format.rs` has the file's layout, `range.rs` the rules for versions.
+
+mod about;
+mod build;
+mod config;
+mod database;
+mod folder;
+mod format;
+mod handle;
+mod import;
+pub mod osv;
+mod prepare;
+mod range;
+mod record;
+mod text;
+mod zips;
+
+use std::borrow::Cow;
+
+pub use about::{About, Examples, Reason, SourceReport};
+pub use config::AdvisoriesConfig;
+pub use database::{Database, DatabaseError};
+pub use folder::{AdvisoriesError, Folder, Progress, Status};
+pub use format::Damaged;
+pub use handle::DatabaseHandle;
+pub use import::ImportReport;
+pub use range::{Decision, Event, EventKind, Range, RangeKind};
+pub use record::{Entry, Record};
+pub use text::{Text, TextReader};
+
+/// An ecosystem without its release or repository: `Debian` of `Debian:12`.
+pub fn base_ecosystem(ecosystem: &str) -> &str {
+    ecosystem.split_once(':').map_or(ecosystem, |(base, _)| base)
+}
+
+/// The one spelling of a package's name under which advisories are stored and looked up: PEP 503 for PyPI, lower case
+/// where names are compared without case (NuGet, Packagist), else as it is.
+pub fn normalize_name<'n>(ecosystem: &str, name: &'n str) -> Cow<'n, str> {
+    match base_ecosystem(ecosystem) {
+        "PyPI" => pep_503(name).into(),
+        "NuGet" | "Packagist" => name.to_lowercase().into(),
+        _ => name.into(),
+    }
+}
+
+/// Lower case, with each run of `-`, `_` and `.` one `-` (<https://peps.python.org/pep-0503/#normalized-names>).
+fn pep_503(name: &str) -> String {
+    let mut normalized = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if normalized.ends_with('-') => {}
+            '-' | '_' | '.' => normalized.push('-'),
+            _ => normalized.extend(c.to_lowercase()),
+        }
+    }
+    normalized
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_one_spelling_per_ecosystem() {
+        assert_eq!(normalize_name("PyPI", "Foo_.-Bar.baz"), "foo-bar-baz");
+        assert_eq!(normalize_name("NuGet", "Newtonsoft.Json"), "newtonsoft.json");
+        assert_eq!(normalize_name("npm", "@Scope/Name"), "@Scope/Name");
+        assert_eq!(base_ecosystem("Ubuntu:18.04:LTS"), "Ubuntu");
+        assert_eq!(base_ecosystem("npm"), "npm");
+    }
+}

@@ -1,0 +1,190 @@
+//! What the database keeps of a published record, and why the rest is left out.
+
+use std::collections::BTreeSet;
+
+use super::about::Reason;
+use super::format::package_key;
+use super::range::Range;
+use super::record::{Entry, Record};
+use super::text::Text;
+use super::{base_ecosystem, normalize_name, osv};
+
+/// A record, ready to be stored.
+pub(super) struct Prepared<'r> {
+    /// The record; its source and its text's place are not known yet.
+    pub(super) record: Record<'r>,
+    /// What people read.
+    pub(super) text: Text,
+    /// One for each package.
+    pub(super) affected: Vec<Affected<'r>>,
+    /// Why entries of the record are not in `affected`.
+    pub(super) left_out: BTreeSet<Reason>,
+}
+
+/// What a record says about one package.
+pub(super) struct Affected<'r> {
+    /// Key of the table of packages.
+    pub(super) key: String,
+    /// The ecosystem without its release.
+    pub(super) base: &'r str,
+    /// The record's number is not known yet.
+    pub(super) entry: Entry<'r>,
+}
+
+/// Most vectors kept of one severity list.
+const MAX_VECTORS: usize = 8;
+/// Longest word or vector kept.
+const MAX_SEVERITY: usize = 300;
+
+impl<'r> Prepared<'r> {
+    /// Keeps what can be matched against, or says why nothing can.
+    pub(super) fn new(record: &'r osv::Record) -> Result<Self, Reason> {
+        if record.id.trim().is_empty() {
+            return Err(Reason::NoId);
+        }
+        let mut affected = Vec::new();
+        let mut left_out = BTreeSet::new();
+        for entry in &record.affected {
+            match Affected::new(entry) {
+                Ok((entry, without)) => {
+                    affected.push(entry);
+                    left_out.extend(without);
+                }
+                Err(reason) => _ = left_out.insert(reason),
+            }
+        }
+        if affected.is_empty() {
+            return Err(left_out.last().copied().unwrap_or(Reason::NoPackage));
+        }
+        Ok(Self { record: stored(record), text: Text::of(record), affected, left_out })
+    }
+
+    /// Every id that the record is known by or speaks of.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'r str> {
+        let Record { id, aliases, upstream, .. } = &self.record;
+        [*id].into_iter().chain(aliases.iter().copied()).chain(upstream.iter().copied())
+    }
+
+    /// The ecosystems that it speaks for, without their releases.
+    pub(super) fn ecosystems(&self) -> BTreeSet<&'r str> {
+        self.affected.iter().map(|affected| affected.base).collect()
+    }
+}
+
+fn stored(record: &osv::Record) -> Record<'_> {
+    Record {
+        id: &record.id,
+        published: &record.published,
+        modified: &record.modified,
+        withdrawn: record.withdrawn.as_deref().unwrap_or_default(),
+        aliases: record.aliases.iter().map(String::as_str).collect(),
+        upstream: record.upstream.iter().map(String::as_str).collect(),
+        vectors: vectors(&record.severity),
+        word: word(&record.severity, &[&record.database_specific]).unwrap_or_else(|| word_of_summary(&record.summary)),
+        tenths: (record.database_specific.score.unwrap_or(0.0).clamp(0.0, 10.0) * 10.0).round() as u64,
+        ..Record::default()
+    }
+}
+
+impl<'r> Affected<'r> {
+    /// Keeps the entry, or says why it says nothing; with it, why a range of it was left out.
+    fn new(affected: &'r osv::Affected) -> Result<(Self, Option<Reason>), Reason> {
+        let package = affected.package.as_ref().ok_or(Reason::NoPackage)?;
+        if package.name.is_empty() || package.ecosystem.is_empty() {
+            return Err(Reason::NoPackage);
+        }
+        let ordered = || affected.ranges.iter().filter(|range| range.kind != "GIT");
+        let ranges: Vec<_> = ordered().filter_map(Range::from_osv).collect();
+        let unknown = ranges.len() < ordered().count();
+        if ranges.is_empty() && affected.versions.is_empty() {
+            return Err(match (unknown, affected.ranges.is_empty()) {
+                (true, _) => Reason::UnknownRange,
+                (false, true) => Reason::NoVersions,
+                (false, false) => Reason::GitOnly,
+            });
+        }
+        let is_extra = |version: &&str| !ranges.iter().any(|range| covers(range, &package.ecosystem, version));
+        let entry = Entry {
+            record: 0,
+            versions: affected.versions.iter().map(String::as_str).filter(is_extra).collect(),
+            ranges,
+            vectors: vectors(&affected.severity),
+            word: word(&affected.severity, &[&affected.ecosystem_specific, &affected.database_specific])
+                .unwrap_or_default(),
+        };
+        let key = package_key(&package.ecosystem, &normalize_name(&package.ecosystem, &package.name));
+        let kept = Self { key, base: base_ecosystem(&package.ecosystem), entry };
+        Ok((kept, unknown.then_some(Reason::UnknownRange)))
+    }
+}
+
+/// Whether a range says of `version` what listing it would. PyPI's records list every version of every range: dropping
+/// those makes the database smaller and keeps matching from comparing with each of them.
+fn covers(range: &Range<'_>, ecosystem: &str, version: &str) -> bool {
+    let Some(scheme) = range.scheme(ecosystem) else { return false };
+    range.decide(version, &|a, b| scheme.compare(a, b)).is_ok_and(|decision| decision.affected)
+}
+
+fn vectors(severity: &[osv::SeverityEntry]) -> Vec<&str> {
+    let vectors = severity.iter().filter(|entry| entry.kind.starts_with("CVSS_"));
+    let short = vectors.map(|entry| entry.score.as_str()).filter(|vector| vector.len() <= MAX_SEVERITY);
+    short.take(MAX_VECTORS).collect()
+}
+
+/// The vendor's entry among the severities, else a source's own field.
+fn word<'r>(severity: &'r [osv::SeverityEntry], specific: &[&'r osv::Specific]) -> Option<&'r str> {
+    let vendor = severity.iter().find(|entry| !entry.kind.starts_with("CVSS_")).map(|entry| entry.score.as_str());
+    vendor
+        .or_else(|| specific.iter().find_map(|specific| specific.word.as_deref()))
+        .filter(|word| word.len() <= MAX_SEVERITY)
+}
+
+/// Red Hat and its kin begin the summary with it: `Important: kernel security update`.
+fn word_of_summary(summary: &str) -> &str {
+    let first = summary.split_once(": ").map_or("", |(first, _)| first);
+    if ["Critical", "Important", "Moderate", "Low"].contains(&first) { first } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepare(affected: &str) -> Result<usize, Reason> {
+        let json = format!(r#"{{"id":"X-1","affected":{affected}}}"#);
+        let record = osv::Record::from_json(json.as_bytes()).unwrap();
+        Prepared::new(&record).map(|prepared| prepared.affected.len())
+    }
+
+    #[test]
+    fn what_cannot_be_matched_has_its_reason() {
+        let package = r#""package":{"ecosystem":"Moon","name":"x"}"#;
+        let entry = |rest: &str| prepare(&format!("[{{{package}{rest}}}]"));
+        assert_eq!(prepare("[]"), Err(Reason::NoPackage));
+        assert_eq!(prepare(r#"[{"versions":["1"]}]"#), Err(Reason::NoPackage));
+        assert_eq!(entry(""), Err(Reason::NoVersions));
+        assert_eq!(entry(r#","ranges":[{"type":"GIT","events":[{"introduced":"0"}]}]"#), Err(Reason::GitOnly));
+        assert_eq!(entry(r#","ranges":[{"type":"TIDE","events":[{"introduced":"0"}]}]"#), Err(Reason::UnknownRange));
+        assert_eq!(entry(r#","ranges":[{"type":"SEMVER","events":[{"fixed":"1"}]}]"#), Err(Reason::UnknownRange));
+        assert_eq!(entry(r#","ranges":[{"type":"SEMVER","events":[{}]}]"#), Err(Reason::UnknownRange));
+        assert_eq!(entry(r#","ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]"#), Ok(1));
+        assert_eq!(entry(r#","versions":["1"]"#), Ok(1));
+    }
+
+    #[test]
+    fn a_record_is_kept_for_the_packages_that_can_be_matched() {
+        let json = r#"{"id":"X-1","affected":[{"package":{"ecosystem":"PyPI","name":"A_b"},"versions":["1"]},{}]}"#;
+        let record = osv::Record::from_json(json.as_bytes()).unwrap();
+        let prepared = Prepared::new(&record).unwrap();
+        assert_eq!(prepared.affected[0].key, "PyPI\0a-b");
+        assert_eq!(prepared.left_out, BTreeSet::from([Reason::NoPackage]));
+    }
+
+    #[test]
+    fn the_word_for_the_severity_is_found_where_sources_put_it() {
+        let word = |json: &str| stored(&osv::Record::from_json(json.as_bytes()).unwrap()).word.to_owned();
+        assert_eq!(word(r#"{"severity":[{"type":"CVSS_V3","score":"x"},{"type":"Ubuntu","score":"low"}]}"#), "low");
+        assert_eq!(word(r#"{"database_specific":{"severity":"MODERATE"}}"#), "MODERATE");
+        assert_eq!(word(r#"{"summary":"Important: kernel security update"}"#), "Important");
+        assert_eq!(word(r#"{"summary":"kernel: bad"}"#), "");
+    }
+}

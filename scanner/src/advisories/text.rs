@@ -1,0 +1,140 @@
+//! What people read of an advisory: title, description, links. Bounded, and compressed record by record.
+
+use zstd::bulk::Decompressor;
+
+use super::format::{Cursor, Damaged, Write};
+use super::osv;
+
+/// The readable part of one advisory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// One line.
+    pub title: String,
+    /// As published, cut to [`Text::MAX_DESCRIPTION`] bytes.
+    pub description: String,
+    /// Web pages.
+    pub references: Vec<String>,
+}
+
+impl Text {
+    /// Bytes kept of a title.
+    pub const MAX_TITLE: usize = 300;
+    /// Bytes kept of a description.
+    pub const MAX_DESCRIPTION: usize = 4_000;
+    /// Links kept.
+    pub const MAX_REFERENCES: usize = 16;
+    const MAX_REFERENCE: usize = 500;
+    /// No stored text is longer.
+    const MAX_ENCODED: usize =
+        Self::MAX_TITLE + Self::MAX_DESCRIPTION + Self::MAX_REFERENCES * (Self::MAX_REFERENCE + 10) + 100;
+    pub(super) const LEVEL: i32 = 6;
+
+    /// The text of a record. Without a summary, the first line of the details is the title.
+    pub(super) fn of(record: &osv::Record) -> Self {
+        let details = record.details.trim();
+        let first_line =
+            || details.lines().map(|line| line.trim_matches([' ', '#', '*', '\t'])).find(|l| !l.is_empty());
+        let summary = record.summary.trim();
+        let title = if summary.is_empty() { first_line().unwrap_or_default() } else { summary };
+        let is_page = |url: &&str| {
+            url.len() <= Self::MAX_REFERENCE && (url.starts_with("https://") || url.starts_with("http://"))
+        };
+        Self {
+            title: cut(title, Self::MAX_TITLE),
+            description: cut(details, Self::MAX_DESCRIPTION),
+            references: record
+                .references
+                .iter()
+                .map(|reference| reference.url.as_str())
+                .filter(is_page)
+                .take(Self::MAX_REFERENCES)
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+
+    /// Whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.title.is_empty() && self.description.is_empty() && self.references.is_empty()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.put_text(&self.title);
+        bytes.put_text(&self.description);
+        bytes.put_texts(self.references.iter().map(String::as_str));
+        bytes
+    }
+}
+
+/// Reads texts, one after the other, with one decompressor.
+pub struct TextReader(Decompressor<'static>);
+
+impl TextReader {
+    /// A reader of any number of texts.
+    pub fn new() -> Result<Self, Damaged> {
+        Decompressor::new().map(Self).map_err(|_| Damaged("there is no memory to decompress texts"))
+    }
+
+    pub(super) fn decode(&mut self, frame: &[u8]) -> Result<Text, Damaged> {
+        let bytes = self.0.decompress(frame, Text::MAX_ENCODED);
+        let bytes = bytes.map_err(|_| Damaged("the text of an advisory cannot be decompressed"))?;
+        let mut cursor = Cursor::at(&bytes, 0)?;
+        Ok(Text {
+            title: cursor.text()?.to_owned(),
+            description: cursor.text()?.to_owned(),
+            references: cursor.texts()?.into_iter().map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// At most `max` bytes of `text`, cut between characters; an ellipsis says that it was cut.
+fn cut(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(max - '…'.len_utf8());
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_title_is_the_summary_or_the_first_line() {
+        let mut record = osv::Record { details: "\n\n## Impact\nBad.".into(), ..osv::Record::default() };
+        assert_eq!(Text::of(&record).title, "Impact");
+        record.summary = " Bad things ".into();
+        assert_eq!(Text::of(&record).title, "Bad things");
+    }
+
+    #[test]
+    fn only_web_pages_are_links() {
+        let reference = |url: &str| osv::Reference { url: url.into() };
+        let urls = ["https://a.example/x", "javascript:alert(1)", "ftp://b", "http://c.example"];
+        let record = osv::Record { references: urls.map(reference).into(), ..osv::Record::default() };
+        assert_eq!(Text::of(&record).references, ["https://a.example/x", "http://c.example"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_text_is_bounded_and_read_back(details in "\\PC{0,4500}", url in "https://[a-z]{0,600}", n in 0_usize..40) {
+            let references = vec![osv::Reference { url }; n];
+            let record = osv::Record { summary: details.clone(), details, references, ..osv::Record::default() };
+            let text = Text::of(&record);
+            prop_assert!(text.description.len() <= Text::MAX_DESCRIPTION && text.title.len() <= Text::MAX_TITLE);
+            let frame = zstd::bulk::compress(&text.encode(), Text::LEVEL).unwrap();
+            prop_assert_eq!(TextReader::new().unwrap().decode(&frame).unwrap(), text);
+        }
+
+        #[test]
+        fn any_frame_is_read_or_refused(frame: Vec<u8>) {
+            let _ = TextReader::new().unwrap().decode(&frame);
+        }
+    }
+}
