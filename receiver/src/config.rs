@@ -88,3 +88,23 @@ impl ReceiverConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_pass_the_check_and_nonsense_does_not() {
+        let read = |text: &str| toml::from_str::<ReceiverConfig>(text).unwrap();
+        assert_eq!(read("").check(), Ok(()));
+        for (text, key) in [
+            ("limits.body_bytes = 0", "limits.body_bytes"),
+            ("limits.body_bytes = 100_000_000", "limits.total_body_bytes"),
+            ("limits.read_timeout_seconds = 0", "limits.read_timeout_seconds"),
+            ("limits.connections = 0", "limits.connections"),
+        ] {
+            assert_eq!(read(text).check().unwrap_err().key, key);
+        }
+        assert!(toml::from_str::<ReceiverConfig>("limits.body = 1").is_err());
+    }
+}

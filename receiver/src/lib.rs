@@ -31,6 +31,8 @@ pub mod relay;
 pub mod signature;
 pub mod sources;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod webhook;
 
 use api::{ApiState, ConfiguredRegistries};

@@ -202,3 +202,77 @@ fn identity(received: &Received) -> Uuid {
     bytes.copy_from_slice(&hash[..16]);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::job::JobKind;
+
+    use super::*;
+    use crate::testing::{MemoryStore, TestQueue, job, report};
+
+    fn start() -> (Arc<MemoryStore>, Arc<TestQueue>) {
+        let (store, queue) = (Arc::new(MemoryStore::default()), TestQueue::new());
+        let recorder = Recorder::new(store.clone(), queue.clone(), NewestAdvisories::default());
+        tokio::spawn(recorder.run(Shutdown::new()));
+        (store, queue)
+    }
+
+    async fn put(queue: &TestQueue, id: &str, report: &Report) {
+        queue.put(Topic::Reports, id, &message::encode(report).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn reports_are_recorded_in_order_and_once() {
+        let (store, queue) = start();
+        let (job, at) = (job(JobKind::Push), Timestamp::now());
+        put(&queue, "1", &Report::Started { job_id: job.id, scanner: "s".to_owned(), attempt: 1, at }).await;
+        let retrying = Report::Retrying { job_id: job.id, attempt: 1, reason: "503".to_owned(), at, next_at: at };
+        put(&queue, "2", &retrying).await;
+        let finished = Report::Finished(Box::new(report(job.clone())));
+        put(&queue, "3", &finished).await;
+        put(&queue, "4", &finished).await;
+        put(&queue, "5", &Report::Started { job_id: Uuid::nil(), scanner: "s".to_owned(), attempt: 1, at }).await;
+        store.until(|store| store.kept().started.len() == 2).await;
+        let kept = store.kept();
+        assert_eq!((&kept.started[..], &kept.retrying[..]), (&[job.id, Uuid::nil()][..], &[job.id][..]));
+        assert_eq!(kept.recorded.keys().collect::<Vec<_>>(), [&job.id]);
+        assert!(kept.dead.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_report_is_among_the_dead_with_its_text() {
+        let (store, queue) = start();
+        queue.put(Topic::Reports, "x", b"not json").await;
+        store.until(|store| !store.kept().dead.is_empty()).await;
+        let kept = store.kept();
+        let dead = kept.dead.values().next().unwrap();
+        assert_eq!((dead.topic, &dead.job, dead.body.as_deref()), (Topic::Reports, &None, Some("not json")));
+        assert!(dead.reason.starts_with("not a readable message"), "{}", dead.reason);
+    }
+
+    #[tokio::test]
+    async fn a_dead_job_is_kept_under_its_own_id() {
+        let (store, queue) = start();
+        let job = job(JobKind::Push);
+        queue.put(Topic::Jobs(JobKind::Push), "x", &message::encode(&job).unwrap()).await;
+        let received = queue.consume(&Topic::JOBS, 1).await.unwrap().next().await.unwrap();
+        received.dead_letter("it killed three scanners").await.unwrap();
+        store.until(|store| !store.kept().dead.is_empty()).await;
+        let kept = store.kept();
+        let dead = &kept.dead[&job.id];
+        assert_eq!((dead.topic, &dead.job), (Topic::Jobs(JobKind::Push), &Some(job)));
+        assert_eq!((dead.reason.as_str(), &dead.body), ("it killed three scanners", &None));
+    }
+
+    #[tokio::test]
+    async fn a_report_stays_in_hand_until_the_disk_is_back() {
+        let (store, queue) = start();
+        store.set_broken(true);
+        let job = job(JobKind::Push);
+        put(&queue, "1", &Report::Finished(Box::new(report(job.clone())))).await;
+        store.until(|store| store.failures() > 1).await;
+        store.set_broken(false);
+        store.until(|store| store.kept().recorded.contains_key(&job.id)).await;
+        assert_eq!(queue.waiting(Topic::Dead).await, 0);
+    }
+}

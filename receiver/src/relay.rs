@@ -87,3 +87,78 @@ impl Relay {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::job::JobKind;
+
+    use super::*;
+    use crate::testing::{MemoryStore, TestQueue, job};
+
+    struct Running {
+        store: Arc<MemoryStore>,
+        queue: Arc<TestQueue>,
+        wake: Arc<Notify>,
+        shutdown: Shutdown,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    fn start(waiting: Vec<ScanJob>, away: bool) -> Running {
+        let (store, queue) = (Arc::new(MemoryStore::default()), TestQueue::new());
+        let (wake, shutdown) = (Arc::new(Notify::new()), Shutdown::new());
+        store.kept().outgoing = waiting;
+        queue.set_away(away);
+        let relay = Relay::new(store.clone(), queue.clone(), wake.clone());
+        let task = tokio::spawn(relay.run(shutdown.clone()));
+        Running { store, queue, wake, shutdown, task }
+    }
+
+    async fn next(queue: &TestQueue, topics: &[Topic]) -> ScanJob {
+        let received = queue.consume(topics, 1).await.unwrap().next().await.unwrap();
+        let job: ScanJob = message::decode(&received.body).unwrap();
+        assert_eq!(received.id, job.id.to_string());
+        received.ack().await.unwrap();
+        job
+    }
+
+    #[tokio::test]
+    async fn every_job_goes_to_the_queue_of_its_kind() {
+        let jobs = [JobKind::Rescan, JobKind::Push, JobKind::Import].map(job);
+        let running = start(jobs.to_vec(), false);
+        for job in &jobs {
+            assert_eq!(next(&running.queue, &[Topic::Jobs(job.kind)]).await, *job);
+        }
+        let later = job(JobKind::Push);
+        running.store.kept().outgoing.push(later.clone());
+        running.wake.notify_one();
+        assert_eq!(next(&running.queue, &Topic::JOBS).await, later);
+        running.shutdown.cancel();
+        running.task.await.unwrap();
+        let kept = running.store.kept();
+        assert_eq!(kept.sent[0], jobs[1].id, "the most urgent kind goes first");
+    }
+
+    #[tokio::test]
+    async fn jobs_wait_in_the_store_while_the_broker_is_away() {
+        let waiting = job(JobKind::Push);
+        let running = start(vec![waiting.clone()], true);
+        let _ = running.queue.refused.acquire_many(2).await.unwrap();
+        assert_eq!(
+            running.store.kept().outgoing.as_slice(),
+            std::slice::from_ref(&waiting),
+            "not lost, not marked sent"
+        );
+        running.queue.set_away(false);
+        assert_eq!(next(&running.queue, &Topic::JOBS).await, waiting);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_is_asked_again() {
+        let waiting = job(JobKind::Push);
+        let running = start(vec![waiting.clone()], false);
+        running.store.set_broken(true);
+        running.store.until(|store| store.failures() > 1).await;
+        running.store.set_broken(false);
+        assert_eq!(next(&running.queue, &Topic::JOBS).await.id, waiting.id);
+    }
+}

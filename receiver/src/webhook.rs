@@ -284,3 +284,6 @@ fn log(to: &Configured, trace: &str, result: &Result<Taken, Refusal>, status: St
         Err(error) => warn!(trace, source, %error, status, duration_ms, "delivery refused"),
     }
 }
+
+#[cfg(test)]
+mod tests;
