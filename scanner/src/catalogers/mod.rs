@@ -5,12 +5,26 @@
 //!
 //! To add a format: write `catalogers/<name>.rs`, add it to [`CATALOGERS`], and give it a row in the README's table.
 
+mod apk;
+mod dpkg;
+mod lines;
+mod npm;
+mod os_release;
+mod python;
+
 use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
 
 /// Every cataloger, in the order in which they are asked.
-pub const CATALOGERS: &[&dyn Cataloger] = &[];
+pub const CATALOGERS: &[&dyn Cataloger] =
+    &[&apk::Apk, &dpkg::Dpkg, &npm::Npm, &os_release::OsReleaseFile, &python::Python];
+
+/// Packages kept of one file. A full desktop has some thousand.
+const PACKAGE_LIMIT: usize = 100_000;
+
+/// Problems told of one file; the rest of them are only counted.
+const PROBLEM_LIMIT: usize = 20;
 
 /// Reads packages out of one format.
 pub trait Cataloger: Send + Sync {
@@ -37,6 +51,24 @@ pub struct Found {
     pub os_release: Option<OsRelease>,
     /// Records that could not be read, for people; the file name is added by the room.
     pub problems: Vec<String>,
+}
+
+impl Found {
+    fn package(&mut self, package: FoundPackage) -> Result<(), CatalogError> {
+        if self.packages.len() >= PACKAGE_LIMIT {
+            return Err(CatalogError::TooMany { what: "packages", limit: PACKAGE_LIMIT });
+        }
+        self.packages.push(package);
+        Ok(())
+    }
+
+    fn problem(&mut self, problem: String) {
+        match self.problems.len() {
+            PROBLEM_LIMIT => self.problems.push("further problems are not listed".to_owned()),
+            told if told > PROBLEM_LIMIT => {}
+            _ => self.problems.push(problem),
+        }
+    }
 }
 
 /// A package as its file describes it: the distro is not known here.
@@ -94,3 +126,8 @@ pub enum CatalogError {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;

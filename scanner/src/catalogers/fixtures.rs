@@ -1,0 +1,38 @@
+//! Real package databases for the tests of the catalogers.
+
+use std::path::{Path, PathBuf};
+
+use super::{Cataloger, Found, FoundPackage};
+
+/// Reads `contents`, which must be readable to its end.
+pub(super) fn catalog(cataloger: &dyn Cataloger, contents: &[u8]) -> Found {
+    let mut found = Found::default();
+    cataloger.catalog("a/path", &mut &*contents, &mut found).unwrap();
+    found
+}
+
+/// Reads the database at `path` of the image folder and compares all columns of all packages with its `expected.tsv`.
+#[track_caller]
+pub(super) fn assert_matches_expected(
+    cataloger: &dyn Cataloger,
+    image: &str,
+    path: &str,
+    columns: impl Fn(&FoundPackage) -> Vec<String>,
+) {
+    assert!(cataloger.wants(path));
+    let folder = folder().join(image);
+    let found = catalog(cataloger, &std::fs::read(folder.join(path)).unwrap());
+    let mut actual: Vec<_> = found.packages.iter().map(columns).collect();
+    let expected = std::fs::read_to_string(folder.join("expected.tsv")).unwrap();
+    let rows = expected.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut expected: Vec<Vec<String>> = rows.map(|row| row.split('\t').map(str::to_owned).collect()).collect();
+    actual.sort();
+    expected.sort();
+    assert!(!expected.is_empty(), "{image}");
+    assert_eq!(actual, expected, "{image}");
+    assert_eq!(found.problems, Vec::<String>::new(), "{image}");
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/packagedb")
+}

@@ -1,0 +1,84 @@
+//! What holds for every cataloger.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::fixtures::catalog;
+use super::*;
+
+#[test]
+fn names_are_unique() {
+    let names: BTreeSet<_> = CATALOGERS.iter().map(|cataloger| cataloger.name()).collect();
+    assert_eq!(names.len(), CATALOGERS.len());
+}
+
+#[test]
+fn a_file_with_too_many_packages_is_an_error_that_keeps_the_first() {
+    let file = "P:a\nV:1\n\n".repeat(PACKAGE_LIMIT + 1);
+    let mut found = Found::default();
+    let error = apk::Apk.catalog("", &mut file.as_bytes(), &mut found).unwrap_err();
+    assert!(matches!(error, CatalogError::TooMany { limit: PACKAGE_LIMIT, .. }));
+    assert_eq!(found.packages.len(), PACKAGE_LIMIT);
+}
+
+#[test]
+fn problems_are_counted_up_to_a_limit() {
+    let found = catalog(&apk::Apk, "P:a\n\n".repeat(1000).as_bytes());
+    assert_eq!(found.problems.len(), PROBLEM_LIMIT + 1);
+}
+
+/// Lines as the formats have them, in any order, some damaged.
+fn near_file() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        &b"Package: a"[..],
+        b"Version: 1",
+        b"Status: install ok installed",
+        b"Source: b (",
+        b"Source: b (2)",
+        b"P:a",
+        b"V:",
+        b"V:1-r0",
+        b"o:x",
+        b"Name: n",
+        b"ID=\"",
+        b"ID=a\\",
+        b"VERSION_ID='",
+        b"\n",
+        b"\r\n",
+        b"\n\n",
+        b":",
+        b"{\"name\":",
+        b"\"x\"",
+        b",\"version\":",
+        b"[[",
+        b"}",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b" ",
+        b"\0",
+    ]);
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_contents_make_a_cataloger_panic(near in near_file(), noise in prop::collection::vec(any::<u8>(), 0..200)) {
+        for cataloger in CATALOGERS {
+            for contents in [&near, &noise] {
+                let mut found = Found::default();
+                let _ = cataloger.catalog("a/path", &mut contents.as_slice(), &mut found);
+                prop_assert!(found.packages.iter().all(|package| !package.name.is_empty() && !package.version.is_empty()));
+            }
+        }
+    }
+
+    #[test]
+    fn no_path_makes_a_cataloger_panic(path in "[a@./é]{0,12}(node_modules|var/lib/dpkg/status|.egg-info)?[a@./é]{0,12}(/package.json)?") {
+        for cataloger in CATALOGERS {
+            cataloger.wants(&path);
+        }
+    }
+}
