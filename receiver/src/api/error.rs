@@ -1,5 +1,7 @@
 //! What the API answers when it cannot: problem details (RFC 9457).
 
+use std::error::Error;
+
 use actix_web::body::BoxBody;
 use actix_web::error::PathError;
 use actix_web::http::StatusCode;
@@ -72,7 +74,9 @@ impl From<StoreError> for ApiError {
 
 impl From<PathError> for ApiError {
     fn from(error: PathError) -> Self {
-        Self::Invalid(format!("the path: {error}"))
+        // Without actix's "Path deserialize error: ".
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Self::Invalid(format!("the path: {why}"))
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct FindingParams {
     fix_available: Option<bool>,
     /// The order: `severity` (worst first), `vulnerability` (by id) or `package` (by name).
     #[serde(default)]
-    #[param(value_type = Option<FindingSort>)]
+    #[param(inline, value_type = Option<FindingSort>)]
     sort: FindingSort,
     /// At most this many items.
     #[serde(default)]

@@ -2,6 +2,7 @@
 //!
 //! Both name the key that is wrong, unknown ones included (their types say `deny_unknown_fields`).
 
+use std::error::Error;
 use std::future::{Ready, ready};
 
 use actix_web::http::header;
@@ -34,9 +35,11 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let query = request.query_string();
-        let read = Query::<T>::from_query(query).map_err(|error| match wrong_pair::<T>(query) {
-            Some(pair) => ApiError::Invalid(format!("the query: {pair}: {error}")),
-            None => ApiError::Invalid(format!("the query: {error}")),
+        let read = Query::<T>::from_query(query).map_err(|error| {
+            // Without actix's "Query deserialize error: ".
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            let pair = wrong_pair::<T>(query).map(|pair| format!("{pair}: ")).unwrap_or_default();
+            ApiError::Invalid(format!("the query: {pair}{why}"))
         });
         ready(read.map(|query| Self(query.into_inner())))
     }

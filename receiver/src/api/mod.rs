@@ -28,6 +28,8 @@ mod input;
 mod openapi;
 mod registries;
 mod scans;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 
 pub use registries::ConfiguredRegistries;

@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::{App, HttpRequest, HttpResponse, get};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Components, Content, Ref, Response};
+use utoipa::openapi::{Components, Content, Ref, RefOr, Response};
 use utoipa_actix_web::AppExt;
 
 use super::error::{ApiError, PROBLEM_JSON, Problem};
@@ -44,10 +45,24 @@ fn build() -> utoipa::openapi::OpenApi {
         .split_for_parts();
     let token = SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("plm_…").build());
     whole.components.get_or_insert_with(Components::new).add_security_scheme("token", token);
-    for operation in whole.paths.paths.values_mut().flat_map(operations_mut) {
-        operation.responses.responses.insert("default".to_owned(), problem().into());
+    for (path, item) in &mut whole.paths.paths {
+        operations_mut(item).for_each(|operation| complete(operation, path));
     }
     whole
+}
+
+/// What every operation needs and no handler has to say: a name of its own, words for each status, its errors.
+fn complete(operation: &mut Operation, path: &str) {
+    let resource = path.trim_start_matches("/api/v1/").split(['/', '.']).next().unwrap_or_default();
+    let handler = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(format!("{resource}_{handler}"));
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response {
+            let words = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|status| status.canonical_reason());
+            response.description = words.unwrap_or_default().to_owned();
+        }
+    }
+    operation.responses.responses.insert("default".to_owned(), problem().into());
 }
 
 fn problem() -> Response {
@@ -62,7 +77,7 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// This document
 ///
 /// Needs no token: it is the same for every installation of this version.
-#[utoipa::path(security(()), responses((status = OK, description = "OpenAPI 3.1")))]
+#[utoipa::path(security(()), responses((status = OK)))]
 #[get("/openapi.json")]
 pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::json()).json(&*DOCUMENT)
