@@ -138,3 +138,6 @@ fn serve(parts: Parts, listener: TcpListener, relay_wake: Arc<Notify>) -> std::i
     };
     Ok(server.listen(listener)?.run())
 }
+
+#[cfg(test)]
+mod tests;
