@@ -39,7 +39,7 @@ pub async fn create(
 }
 
 /// What a token is kept and looked up by.
-pub(super) fn hash(token: &str) -> [u8; 32] {
+pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 

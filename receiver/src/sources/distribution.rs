@@ -37,7 +37,17 @@ pub const KIND: Kind = Kind {
         let secrets = resolve(&secrets)?.iter().map(SharedSecret::new).collect();
         Ok(Box::new(Distribution { secrets, header }))
     },
+    setup,
 };
+
+/// For the registry's `config.yml`.
+fn setup(url: &str, secret: &str) -> String {
+    format!(
+        "notifications:\n  endpoints:\n    - name: plimsoll\n      url: {url}\n      headers:\n        \
+         Authorization: [\"Bearer {secret}\"]\n      timeout: 1s\n      threshold: 5\n      backoff: 1s\n      \
+         ignore:\n        mediatypes: [application/octet-stream]\n"
+    )
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -37,6 +37,15 @@ pub struct Kind {
     pub name: &'static str,
     /// Builds it from the settings that are left once `kind` and `registry` are taken out.
     pub build: fn(toml::Table) -> Result<Box<dyn Source>, SettingError>,
+    /// What to paste into the sender's configuration, for a source at this URL with this secret.
+    pub setup: fn(url: &str, secret: &str) -> String,
+}
+
+impl Kind {
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SOURCES.iter().find(|kind| kind.name == name)
+    }
 }
 
 /// What differs between registries.
@@ -151,7 +160,7 @@ fn configure(
     let Some(wanted) = take_text(&mut section, "kind")? else {
         return Err(SettingError::new("kind", format_args!("missing; one of {}", known())));
     };
-    let Some(kind) = SOURCES.iter().find(|kind| kind.name == wanted) else {
+    let Some(kind) = Kind::named(&wanted) else {
         return Err(SettingError::new("kind", format_args!("there is no kind {wanted:?}; one of {}", known())));
     };
     let registry = take_text(&mut section, "registry")?;

@@ -57,7 +57,17 @@ pub const KIND: Kind = Kind {
         let keys = resolve(&secrets)?.iter().map(decode).collect::<Result<_, _>>()?;
         Ok(Box::new(StandardWebhooks { keys, tolerance_seconds }))
     },
+    setup,
 };
+
+/// For whoever signs: any library of standardwebhooks.com takes the secret as it is.
+fn setup(url: &str, secret: &str) -> String {
+    format!(
+        "POST {url}\nsigned with {secret} as standardwebhooks.com describes; the body:\n\
+         {{\"type\": \"image.pushed\", \"timestamp\": \"2026-03-04T10:15:30Z\",\n \
+         \"data\": {{\"registry\": \"HOST\", \"repository\": \"team/app\", \"tag\": \"1.4\", \"digest\": \"sha256:…\"}}}}\n"
+    )
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
