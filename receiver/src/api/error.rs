@@ -55,6 +55,9 @@ pub(super) enum ApiError {
         /// How many bytes there may be.
         limit: usize,
     },
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    TooSlow,
     /// The body is not plain JSON.
     #[error("the body must be application/json, without a content encoding")]
     NotJson,
@@ -89,6 +92,7 @@ impl ResponseError for ApiError {
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::Query;
@@ -12,6 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use utoipa::IntoParams;
 
 use super::error::ApiError;
@@ -19,6 +21,9 @@ use crate::store::Page;
 
 /// A body may have this many bytes.
 const BODY_LIMIT: usize = 64 * 1024;
+
+/// Time for a body to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Items of a page where the request does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -34,15 +39,17 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let query = request.query_string();
-        let read = Query::<T>::from_query(query).map_err(|error| {
-            // Without actix's "Query deserialize error: ".
-            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            let pair = wrong_pair::<T>(query).map(|pair| format!("{pair}: ")).unwrap_or_default();
-            ApiError::Invalid(format!("the query: {pair}{why}"))
-        });
-        ready(read.map(|query| Self(query.into_inner())))
+        ready(read_query(request.query_string()).map(Self))
     }
+}
+
+fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    Query::from_query(query).map(Query::into_inner).map_err(|error| {
+        // Without actix's "Query deserialize error: ".
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        let pair = wrong_pair::<T>(query).map(|pair| format!("{pair}: ")).unwrap_or_default();
+        ApiError::Invalid(format!("the query: {pair}{why}"))
+    })
 }
 
 /// The first `key=value` that is wrong by itself. (No key of ours is required, so each can be read alone.)
@@ -67,7 +74,7 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
             if !plain_json {
                 return Err(ApiError::NotJson);
             }
-            let bytes = read_all(payload).await?;
+            let bytes = timeout(BODY_PATIENCE, read_all(payload)).await.map_err(|_| ApiError::TooSlow)??;
             let json = &mut serde_json::Deserializer::from_slice(&bytes);
             serde_path_to_error::deserialize(json)
                 .map(Self)
@@ -141,4 +148,28 @@ impl PageParams {
 /// The page of a listing with more keys in its query. (serde cannot both flatten and refuse unknown keys.)
 pub(super) fn page(limit: Limit, cursor: Option<String>) -> Page {
     Page { limit: limit.0, cursor }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::api::findings::FindingParams;
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(query in r"((severity|limit|digest|cursor|\PC{0,5})[=&%+]\PC{0,8}&?){0,4}") {
+            match read_query::<FindingParams>(&query) {
+                Ok(_) => {}
+                Err(error) => prop_assert!(matches!(error, ApiError::Invalid(_)), "{error}"),
+            }
+        }
+
+        #[test]
+        fn a_limit_is_1_to_500(limit in 0_usize..1000) {
+            let read = read_query::<PageParams>(&format!("limit={limit}"));
+            prop_assert_eq!(read.map(|params| params.page().limit).ok(), (1..=500).contains(&limit).then_some(limit));
+        }
+    }
 }

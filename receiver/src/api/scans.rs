@@ -14,7 +14,7 @@ use super::auth::{Operator, Viewer};
 use super::error::ApiError;
 use super::input::{Body, Limit, Params, page};
 use super::{ApiState, ConfiguredRegistries};
-use crate::store::{Accepted, Action, Intake, Listing, PlannedEvent, ScanRecord, ScanStatus};
+use crate::store::{Accepted, Action, Intake, Listing, PlannedEvent, ScanRecord, ScanStatus, StoreError};
 
 /// Source of the events that operators cause.
 const SOURCE: &str = "operator";
@@ -74,8 +74,8 @@ pub(super) async fn request(
         Accepted::New { jobs, queued } => (jobs.first().copied().flatten(), queued > 0),
         Accepted::Duplicate => (None, false),
     };
-    // Every wish is a delivery of its own, and its one event asks for a scan.
-    let scan_id = scan_id.ok_or_else(|| ApiError::NotFound("the store has started no scan".to_owned()))?;
+    // Every wish is a delivery of its own, and its one event asks for a scan: anything else is the store's fault.
+    let scan_id = scan_id.ok_or(StoreError::Corrupt { table: "deliveries", why: "a wish has no scan".to_owned() })?;
     state.relay_wake.notify_one();
     tracing::info!(by = operator.name, trace = intake.trace, job.id = %scan_id, "scan requested");
     Ok(HttpResponse::Accepted().insert_header(location(scan_id)).json(ScanAccepted { scan_id, event_id, queued }))
