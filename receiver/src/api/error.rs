@@ -5,7 +5,7 @@ use std::error::Error;
 use actix_web::body::BoxBody;
 use actix_web::error::PathError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
@@ -106,10 +106,7 @@ impl ResponseError for ApiError {
         if let Some(header) = self.header() {
             response.insert_header(header);
         }
-        response.json(Problem::of(self)).map_body(|head, body| {
-            head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-            body
-        })
+        response.content_type(PROBLEM_JSON).json(Problem::of(self))
     }
 }
 
@@ -128,6 +125,7 @@ impl ApiError {
     }
 }
 
+/// As in the configuration of a token.
 fn word(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",
