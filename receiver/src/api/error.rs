@@ -125,7 +125,7 @@ impl ApiError {
     }
 }
 
-/// As in the configuration of a token.
+/// A role as requests and the document write it.
 fn word(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",
