@@ -266,10 +266,12 @@ fn redirect_target(response: &Response) -> Result<Option<Url>, String> {
     Ok(Some(target))
 }
 
+/// All that can be read, in one header: some registries read only the first. Without the indexes, some would answer
+/// with the manifest of a platform that they choose.
 fn manifest_types() -> HeaderMap {
     let types =
         [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
-    types.into_iter().map(|media_type| (ACCEPT, HeaderValue::from_static(media_type))).collect()
+    HeaderValue::from_str(&types.join(", ")).map(|types| (ACCEPT, types)).into_iter().collect()
 }
 
 fn stated_digest(headers: &HeaderMap) -> Option<Digest> {

@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Request, Response, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Request, Response, StatusCode};
 use serde::Deserialize;
 
 use super::{RegistryConfig, RegistryError};
@@ -40,27 +41,18 @@ impl Http {
     /// A client that trusts the system's certificate authorities and those of `config`.
     pub(crate) fn new(registry: &str, config: &RegistryConfig) -> Result<Self, RegistryError> {
         let config_error = |reason| RegistryError::Config { registry: registry.to_owned(), reason };
-        let mut builder = Client::builder()
-            .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(Policy::none())
-            .referer(false)
-            .no_proxy();
-        if let Some(path) = &config.ca_file {
-            let pem = std::fs::read(path);
-            let pem = pem.map_err(|error| config_error(format!("ca_file: cannot read {}: {error}", path.display())))?;
-            let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if certificates.is_empty() {
-                return Err(config_error(format!("ca_file: {} holds no PEM certificate", path.display())));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let client = builder.build().map_err(|error| {
-            config_error(format!(
-                "cannot set up TLS: {}. Install the system's CA certificates or set ca_file",
-                describe(&error)
-            ))
+        let client = match &config.ca_file {
+            Some(path) => builder().tls_certs_merge(certificates(path).map_err(config_error)?).build(),
+            None => builder().build(),
+        };
+        let client = match client {
+            // A machine without certificate authorities can still talk to a registry without TLS.
+            Err(_) if config.plain_http => builder().tls_certs_only([]).build(),
+            client => client,
+        };
+        let client = client.map_err(|error| {
+            let advice = "install the system's CA certificates, or set ca_file";
+            config_error(format!("cannot set up TLS: {}; {advice}", describe(&error)))
         })?;
         Ok(Self { registry: registry.to_owned(), client })
     }
@@ -131,6 +123,25 @@ impl Http {
     fn temporary(&self, reason: String) -> RegistryError {
         RegistryError::Temporary { registry: self.registry.clone(), reason, retry_after: None }
     }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(Policy::none())
+        .referer(false)
+        .no_proxy()
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("ca_file: cannot read {}: {error}", path.display()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(format!("ca_file: {} holds no PEM certificate", path.display()));
+    }
+    Ok(certificates)
 }
 
 fn is_temporary(status: StatusCode) -> bool {

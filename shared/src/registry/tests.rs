@@ -1,5 +1,6 @@
 //! The client against a loopback server that behaves like the registries do, well and badly.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -90,6 +91,7 @@ async fn a_manifest_is_read_by_tag_and_by_digest() {
     assert_eq!(seen.path, "/v2/team/app/manifests/v1");
     assert!(seen.header("user-agent").unwrap().starts_with("plimsoll/"));
     assert!(seen.header("authorization").is_none());
+    assert_eq!(seen.header("accept").unwrap().split(", ").count(), 4);
 }
 
 #[tokio::test]
@@ -353,6 +355,42 @@ async fn a_transfer_that_breaks_again_and_again_fails_as_temporary() {
     let error = read_blob(&client(&plain(&fake)), &content, 0).await.unwrap_err();
     assert!(error.is_temporary(), "{error}");
     assert_eq!(fake.seen().len(), 6);
+}
+
+/// A TLS server for `localhost` that serves the manifest to every connection; its address and its certificate.
+fn tls_server() -> (String, String) {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", MANIFEST.len());
+            // A client that does not trust us hangs up.
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(&[head.as_bytes(), MANIFEST].concat()));
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    (format!("localhost:{port}"), cert.pem())
+}
+
+#[tokio::test]
+async fn a_private_certificate_authority_is_trusted_only_where_it_is_configured() {
+    let (host, certificate) = tls_server();
+    let unknown = RegistryConfig::anonymous(&host);
+    let error = client(&unknown).manifest(&repository(), &tag()).await.unwrap_err();
+    assert!(error.to_string().contains("set ca_file") && !error.is_temporary(), "{error}");
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), certificate).unwrap();
+    let trusted = RegistryConfig { ca_file: Some(file.path().to_owned()), ..unknown };
+    assert_eq!(client(&trusted).manifest(&repository(), &tag()).await.unwrap().bytes, MANIFEST);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use shared::image::{Digest, Platform, Reference};
+use shared::image::{Digest, ImageRef, Platform, Reference};
 use tokio::sync::OnceCell;
 
 use super::tarball::Tarball;
@@ -115,7 +115,7 @@ fn choose(mut items: Vec<Item>, name: Option<&str>) -> Result<Item, String> {
     let all: Vec<String> = items.iter().flat_map(tags).take(20).collect();
     let all = all.join(", ");
     if let Some(name) = name {
-        items.retain(|item| tags(item).iter().any(|tag| tag == name || *tag == format!("{name}:latest")));
+        items.retain(|item| tags(item).iter().any(|tag| is_same_image(tag, name)));
     }
     match (items.pop(), items.is_empty(), name) {
         (Some(item), true, _) => Ok(item),
@@ -125,6 +125,12 @@ fn choose(mut items: Vec<Item>, name: Option<&str>) -> Result<Item, String> {
             Err(format!("holds several images; choose one with docker-archive:FILE:NAME:TAG: {all}"))
         }
     }
+}
+
+/// Whether two names mean one image, with Docker's defaults filled in.
+fn is_same_image(one: &str, other: &str) -> bool {
+    let parts = |name: &str| name.parse().ok().map(|image: ImageRef| (image.reference(), image.host, image.repository));
+    one == other || parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> SourceError {

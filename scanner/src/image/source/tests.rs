@@ -268,7 +268,7 @@ async fn a_docker_archive_delivers_its_layers_uncompressed_however_they_are_stor
 #[tokio::test]
 async fn an_image_of_a_docker_archive_is_chosen_by_name() {
     let (archive, _) = archive(<[u8]>::to_vec);
-    for name in ["app:v1", "app"] {
+    for name in ["app:v1", "app", "docker.io/library/app:v1"] {
         assert!(read_archive(&archive, Some(name)).await.is_ok());
     }
     let error = read_archive(&archive, Some("app:v2")).await.unwrap_err().to_string();
