@@ -171,7 +171,7 @@ impl<'a> Collector<'a> {
         self.contents
     }
 
-    fn is_wanted(&self, path: &str) -> bool {
+    pub(crate) fn is_wanted(&self, path: &str) -> bool {
         self.catalogers.iter().any(|cataloger| cataloger.wants(path))
     }
 

@@ -7,14 +7,15 @@
 //! The compression is found from the first bytes, never from the media type, which registries get wrong.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256, Sha512};
 use shared::image::Digest;
 use shared::shutdown::Shutdown;
 
-use super::LayerDescriptor;
 use super::limits::{LimitExceeded, Limits, check};
+use super::{LayerDescriptor, SourceError};
 
 /// Bytes that are asked of the source at once, and the size of the buffer behind the decompressor.
 const BUFFER: usize = 128 * 1024;
@@ -38,7 +39,7 @@ pub enum LayerError {
         why: String,
     },
     /// The bytes are those of the manifest, but no layer can be read from them.
-    #[error("{layer} is damaged: {why}")]
+    #[error("{layer} cannot be read: {why}")]
     Damaged {
         /// The layer.
         layer: String,
@@ -52,6 +53,8 @@ pub enum LayerError {
         layer: String,
         /// What the source said.
         why: String,
+        /// How long the source asks to wait.
+        retry_after: Option<Duration>,
     },
     /// The scan was given up.
     #[error("the scan was stopped")]
@@ -69,6 +72,17 @@ pub(crate) fn layer_error(error: io::Error, layer: &str) -> LayerError {
     match error.downcast::<LayerError>() {
         Ok(error) => error,
         Err(error) => LayerError::Damaged { layer: layer.to_owned(), why: error.to_string() },
+    }
+}
+
+/// What the reader of a source says; it may be a [`SourceError`] that tells whether trying again can help.
+fn source_failed(error: io::Error, layer: String) -> LayerError {
+    match error.downcast::<SourceError>() {
+        Ok(SourceError::Temporary { reason, retry_after }) => {
+            LayerError::Interrupted { layer, why: reason, retry_after }
+        }
+        Ok(permanent) => LayerError::Damaged { layer, why: permanent.to_string() },
+        Err(error) => LayerError::Interrupted { layer, why: error.to_string(), retry_after: None },
     }
 }
 
@@ -143,7 +157,7 @@ impl<R: Read> Verified<R> {
         let read = loop {
             match self.source.read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(LayerError::Interrupted { layer: layer(), why: error.to_string() }),
+                Err(error) => return Err(source_failed(error, layer())),
                 Ok(read) => break read,
             }
         };

@@ -11,10 +11,11 @@ pub mod decompress;
 pub mod layer;
 pub mod limits;
 mod path;
+pub mod rootfs;
 pub mod source;
 pub mod squash;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod whiteout;
