@@ -1,7 +1,21 @@
 //! What an image contains, once its layers are squashed: packages with their ecosystems and package URLs.
 
+mod distro;
+mod from_purl;
+mod purl;
+
 use shared::package::{Distro, Package};
 use shared::report::Warning;
+
+use crate::catalogers::{FoundPackage, OsRelease};
+use crate::image::squash::{LayeredPackage, Squashed};
+use crate::versions::scheme_for;
+
+pub use from_purl::package_from_purl;
+pub use purl::{Purl, PurlError};
+
+/// Warnings of unreadable files that are kept; an image may have any number of broken files.
+const WARNING_LIMIT: usize = 1000;
 
 /// Packages of one image.
 #[derive(Debug, Clone, Default)]
@@ -13,3 +27,102 @@ pub struct Inventory {
     /// What could not be read or placed.
     pub warnings: Vec<Warning>,
 }
+
+/// Gives every package its ecosystem and its package URL.
+pub fn assemble(squashed: Squashed) -> Inventory {
+    let distro = os_release(&squashed.os_releases).map(distro::distro);
+    let mut packages: Vec<_> = squashed.packages.into_iter().map(|found| place(found, distro.as_ref())).collect();
+    packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+    packages.dedup();
+    let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
+    warnings.extend(unknown_distro(&packages, distro.as_ref()));
+    Inventory { distro, packages, warnings }
+}
+
+/// `etc/os-release` is the administrator's word and comes before the vendor's in `usr/lib`.
+fn os_release(releases: &[(String, OsRelease)]) -> Option<&OsRelease> {
+    let of_administrator = releases.iter().find(|(path, _)| path == "etc/os-release");
+    of_administrator.or_else(|| releases.first()).map(|(_, release)| release)
+}
+
+fn place(found: LayeredPackage, distro: Option<&Distro>) -> Package {
+    let LayeredPackage { package, path, layer } = found;
+    Package {
+        purl: purl_of(&package, distro).to_string(),
+        ecosystem: ecosystem_of(&package.kind, distro),
+        name: package.name,
+        version: package.version,
+        architecture: package.architecture,
+        source_name: package.source_name,
+        source_version: package.source_version,
+        layer,
+        path,
+    }
+}
+
+/// A distribution's packages are its own only if they are of its format: an image may hold those of another one.
+fn ecosystem_of(kind: &str, distro: Option<&Distro>) -> Option<String> {
+    match kind {
+        "npm" => Some("npm".to_owned()),
+        "pypi" => Some("PyPI".to_owned()),
+        _ => distro
+            .and_then(|distro| distro.ecosystem.clone())
+            .filter(|ecosystem| scheme_for(ecosystem).is_some_and(|scheme| scheme.name() == kind)),
+    }
+}
+
+fn purl_of(package: &FoundPackage, distro: Option<&Distro>) -> Purl {
+    if !is_of_distro(&package.kind) {
+        let (scope, name) = match package.name.split_once('/') {
+            Some((scope, name)) if package.kind == "npm" => (Some(scope), name),
+            _ => (None, package.name.as_str()),
+        };
+        return Purl::new(&package.kind, scope, name, &package.version);
+    }
+    let mut purl = Purl::new(&package.kind, distro.map(|distro| distro.id.as_str()), &package.name, &package.version);
+    purl.qualify("arch", package.architecture.as_deref());
+    purl.qualify("distro", distro.and_then(release_of).as_deref());
+    purl.qualify("upstream", upstream(package).as_deref());
+    purl
+}
+
+fn is_of_distro(kind: &str) -> bool {
+    matches!(kind, "apk" | "deb")
+}
+
+fn release_of(distro: &Distro) -> Option<String> {
+    distro.version.as_ref().map(|version| format!("{}-{version}", distro.id))
+}
+
+/// The source package where it is not the package itself, its version where it has another.
+fn upstream(package: &FoundPackage) -> Option<String> {
+    let source = package.source_name.as_deref()?;
+    match package.source_version.as_deref() {
+        Some(version) if version != package.version => Some(format!("{source}@{version}")),
+        _ => (source != package.name).then(|| source.to_owned()),
+    }
+}
+
+fn sort_key(package: &Package) -> impl Ord + '_ {
+    (&package.ecosystem, &package.name, &package.version, &package.path, &package.purl, &package.layer)
+}
+
+fn unreadable_file((path, problem): (String, String)) -> Warning {
+    Warning { code: "unreadable-file".to_owned(), message: format!("{path}: {problem}") }
+}
+
+fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warning> {
+    let count = packages.iter().filter(|package| package.ecosystem.is_none()).count();
+    if count == 0 {
+        return None;
+    }
+    let what = match distro {
+        Some(distro) => format!("{} {}", distro.id, distro.version.as_deref().unwrap_or("without a version")),
+        None => "no os-release file".to_owned(),
+    };
+    let message = format!("{count} packages are of a distribution for which no advisories are known: {what}");
+    Some(Warning { code: "unknown-distro".to_owned(), message })
+}
+
+#[cfg(test)]
+mod tests;

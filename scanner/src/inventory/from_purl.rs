@@ -1,0 +1,113 @@
+//! Packages that are given by their package URLs alone, without an image.
+
+use shared::package::Package;
+
+use super::distro;
+use super::purl::{Purl, PurlError};
+
+/// OSV's ecosystem for a type of package URL, and what stands between namespace and name in OSV's name of a package.
+const ECOSYSTEMS: &[(&str, &str, &str)] = &[
+    ("bioconductor", "Bioconductor", "/"),
+    ("bitnami", "Bitnami", "/"),
+    ("cargo", "crates.io", "/"),
+    ("composer", "Packagist", "/"),
+    ("conan", "ConanCenter", "/"),
+    ("cran", "CRAN", "/"),
+    ("gem", "RubyGems", "/"),
+    ("golang", "Go", "/"),
+    ("hackage", "Hackage", "/"),
+    ("hex", "Hex", "/"),
+    ("julia", "Julia", "/"),
+    ("maven", "Maven", ":"),
+    ("npm", "npm", "/"),
+    ("nuget", "NuGet", "/"),
+    ("pub", "Pub", "/"),
+    ("pypi", "PyPI", "/"),
+    ("swift", "SwiftURL", "/"),
+];
+
+/// The package that a package URL names.
+///
+/// For distributions the namespace is the os-release `ID` and the qualifier `distro` the release: `debian-12`, `12`,
+/// `bookworm`. Without one the package has an ecosystem only where the distribution has no releases. The qualifier
+/// `upstream` is the source package, `openssl@3.0.1-1` or `openssl`; without it the package is its own source.
+pub fn package_from_purl(text: &str) -> Result<Package, PurlError> {
+    let purl: Purl = text.parse()?;
+    let Some(version) = purl.version.clone() else {
+        return Err(PurlError::new(text, "it has no version"));
+    };
+    let mut package = Package {
+        purl: purl.to_string(),
+        ecosystem: None,
+        name: purl.name.clone(),
+        version,
+        architecture: None,
+        source_name: None,
+        source_version: None,
+        layer: None,
+        path: String::new(),
+    };
+    if matches!(purl.kind.as_str(), "apk" | "deb" | "rpm") {
+        place_in_distro(&mut package, &purl);
+    } else if let Some((_, ecosystem, joint)) = ECOSYSTEMS.iter().find(|(kind, ..)| *kind == purl.kind) {
+        package.ecosystem = Some((*ecosystem).to_owned());
+        package.name = purl.namespace.iter().chain([&purl.name]).map(String::as_str).collect::<Vec<_>>().join(joint);
+    }
+    Ok(package)
+}
+
+fn place_in_distro(package: &mut Package, purl: &Purl) {
+    let qualifier = |key| purl.qualifiers.get(key).map(String::as_str);
+    let id = purl.namespace.first().map(String::as_str).unwrap_or_default();
+    let release = qualifier("distro")
+        .map(|distro| distro.strip_prefix(id).and_then(|release| release.strip_prefix('-')).unwrap_or(distro));
+    let (source_name, source_version) = match qualifier("upstream") {
+        Some(upstream) => upstream.split_once('@').unwrap_or((upstream, &package.version)),
+        None => (package.name.as_str(), package.version.as_str()),
+    };
+    let source = (source_name.to_owned(), source_version.to_owned());
+    (package.source_name, package.source_version) = (Some(source.0), Some(source.1));
+    package.architecture = qualifier("arch").map(str::to_owned);
+    package.ecosystem = distro::ecosystem(id, release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_have_ecosystems() {
+        for (purl, ecosystem, name) in [
+            ("pkg:pypi/Jinja2@3.1.2", "PyPI", "jinja2"),
+            ("pkg:npm/%40angular/core@12.3.1", "npm", "@angular/core"),
+            ("pkg:golang/golang.org/x/net@v0.1.0", "Go", "golang.org/x/net"),
+            ("pkg:maven/org.yaml/snakeyaml@1.33", "Maven", "org.yaml:snakeyaml"),
+            ("pkg:cargo/time@0.1.42", "crates.io", "time"),
+            ("pkg:composer/symfony/http-kernel@5.4.0", "Packagist", "symfony/http-kernel"),
+            ("pkg:deb/debian/openssl@3.0.1-1?distro=debian-12", "Debian:12", "openssl"),
+            ("pkg:deb/debian/openssl@3.0.1-1?distro=bookworm", "Debian:12", "openssl"),
+            ("pkg:deb/debian/openssl@3.0.1-1?distro=12", "Debian:12", "openssl"),
+            ("pkg:deb/ubuntu/curl@7.81.0?distro=ubuntu-22.04", "Ubuntu:22.04:LTS", "curl"),
+            ("pkg:apk/alpine/musl@1.2.3?distro=alpine-3.18.4", "Alpine:v3.18", "musl"),
+            ("pkg:apk/wolfi/glibc@2.38-r1", "Wolfi", "glibc"),
+        ] {
+            let package = package_from_purl(purl).unwrap();
+            assert_eq!((package.ecosystem.as_deref(), package.name.as_str()), (Some(ecosystem), name), "{purl}");
+        }
+        for unplaced in ["pkg:deb/debian/openssl@3.0.1-1", "pkg:generic/openssl@1", "pkg:deb/openssl@1?distro=12"] {
+            assert_eq!(package_from_purl(unplaced).unwrap().ecosystem, None, "{unplaced}");
+        }
+        assert!(package_from_purl("pkg:npm/x").unwrap_err().to_string().contains("version"));
+    }
+
+    #[test]
+    fn upstream_is_the_source() {
+        let source = |purl: &str| {
+            let package = package_from_purl(purl).unwrap();
+            (package.source_name.unwrap(), package.source_version.unwrap())
+        };
+        assert_eq!(source("pkg:deb/debian/libssl3@3.0.1-1?upstream=openssl"), ("openssl".into(), "3.0.1-1".into()));
+        assert_eq!(source("pkg:deb/debian/libapr1@1.7-1%2Bb1?upstream=apr%401.7-1"), ("apr".into(), "1.7-1".into()));
+        assert_eq!(source("pkg:apk/alpine/musl@1.2.3"), ("musl".into(), "1.2.3".into()));
+    }
+}

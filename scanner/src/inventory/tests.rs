@@ -1,0 +1,86 @@
+//! From what was found in an image to its inventory.
+
+use super::*;
+
+fn found(kind: &str, name: &str, version: &str, source: Option<(&str, &str)>) -> LayeredPackage {
+    let package = FoundPackage {
+        kind: kind.into(),
+        name: name.into(),
+        version: version.into(),
+        architecture: source.map(|_| "amd64".into()),
+        source_name: source.map(|(name, _)| name.into()),
+        source_version: source.map(|(_, version)| version.into()),
+    };
+    LayeredPackage { package, path: "some/file".into(), layer: None }
+}
+
+fn release(path: &str, id: &str, version: &str) -> (String, OsRelease) {
+    let release = OsRelease { id: id.into(), version_id: Some(version.into()), ..OsRelease::default() };
+    (path.into(), release)
+}
+
+#[test]
+fn packages_have_ecosystems_and_package_urls() {
+    let inventory = assemble(Squashed {
+        packages: vec![
+            found("pypi", "Flask_Login", "0.6", None),
+            found("npm", "@npmcli/fs", "3.1.0", None),
+            found("deb", "libssl3", "1:3.0.1-1+b1", Some(("openssl", "1:3.0.1-1"))),
+            found("deb", "tar", "1.34", Some(("tar", "1.34"))),
+            found("deb", "tar", "1.34", Some(("tar", "1.34"))),
+        ],
+        os_releases: vec![release("usr/lib/os-release", "debian", "11"), release("etc/os-release", "debian", "12")],
+        problems: vec![("a/package.json".into(), "line 1: EOF".into())],
+    });
+    let rows: Vec<_> = inventory
+        .packages
+        .iter()
+        .map(|package| (package.ecosystem.as_deref().unwrap(), package.name.as_str(), package.purl.as_str()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            (
+                "Debian:12",
+                "libssl3",
+                "pkg:deb/debian/libssl3@1:3.0.1-1%2Bb1?arch=amd64&distro=debian-12&upstream=openssl%401:3.0.1-1"
+            ),
+            ("Debian:12", "tar", "pkg:deb/debian/tar@1.34?arch=amd64&distro=debian-12"),
+            ("PyPI", "Flask_Login", "pkg:pypi/flask-login@0.6"),
+            ("npm", "@npmcli/fs", "pkg:npm/%40npmcli/fs@3.1.0"),
+        ]
+    );
+    assert_eq!(inventory.warnings.len(), 1);
+    assert_eq!(inventory.warnings[0].code, "unreadable-file");
+    assert_eq!(inventory.warnings[0].message, "a/package.json: line 1: EOF");
+}
+
+#[test]
+fn a_package_url_leads_back_to_the_package() {
+    let inventory = assemble(Squashed {
+        packages: vec![found("deb", "libssl3", "1:3.0.1-1+b1", Some(("openssl", "1:3.0.1-1")))],
+        os_releases: vec![release("etc/os-release", "debian", "12")],
+        problems: Vec::new(),
+    });
+    let package = &inventory.packages[0];
+    let again = package_from_purl(&package.purl).unwrap();
+    assert_eq!(Package { path: package.path.clone(), ..again }, *package);
+}
+
+#[test]
+fn packages_without_a_known_distribution_are_warned_of() {
+    for (os_releases, what) in [
+        (Vec::new(), "no os-release"),
+        (vec![release("etc/os-release", "raspbian", "12")], "raspbian 12"),
+        (vec![release("etc/os-release", "alpine", "3.18.4")], "alpine 3.18.4"),
+    ] {
+        let inventory = assemble(Squashed {
+            packages: vec![found("deb", "tar", "1.34", Some(("tar", "1.34"))), found("npm", "a", "1", None)],
+            os_releases,
+            problems: Vec::new(),
+        });
+        let [warning] = &inventory.warnings[..] else { panic!("{:?}", inventory.warnings) };
+        assert_eq!(warning.code, "unknown-distro");
+        assert!(warning.message.starts_with("1 packages") && warning.message.contains(what), "{}", warning.message);
+    }
+}
