@@ -93,5 +93,19 @@ mod sled {
             pages_of_images_join_without_gaps,
             registries_and_repositories_are_counted,
         },
+        findings::{
+            every_query_finds_what_it_says_in_order,
+            pages_of_findings_are_stable_under_inserts,
+            a_finding_tells_all_images_that_have_it,
+            names_that_were_made_up_find_nothing,
+        },
+        rest::{
+            tokens_are_found_by_hash_until_they_are_revoked,
+            events_say_what_was_done_newest_first,
+            scans_are_listed_by_status,
+        },
+        model::{
+            every_job_ends_once_and_can_then_be_asked_for_again,
+        },
     }
 }

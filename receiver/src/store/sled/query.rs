@@ -313,7 +313,9 @@ pub(super) fn read_id(id: &str) -> Option<Key> {
     let bytes = position(Listed::Finding, Some(id)).ok()??;
     let mut parts = Parts(&bytes);
     parts.digest()?;
-    (parts.text()?, parts.text()?, parts.text()?);
+    for _vulnerability_package_version in 0..3 {
+        parts.text()?;
+    }
     parts.0.is_empty().then(|| Key::of(Table::Findings).raw(&bytes))
 }
 
