@@ -11,24 +11,29 @@ use uuid::Uuid;
 
 use crate::store::{Accepted, Action, Intake, Page, PlannedEvent, Store};
 
-pub(super) const REGISTRY: &str = "main";
+pub(in crate::store) const REGISTRY: &str = "main";
 
 /// A moment: so many seconds after the first.
-pub(super) fn at(second: i64) -> Timestamp {
+pub(in crate::store) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
 /// One of many digests.
-pub(super) fn digest(number: u8) -> Digest {
+pub(in crate::store) fn digest(number: u8) -> Digest {
     Digest::sha256_of(&[number])
 }
 
-pub(super) fn first_page() -> Page {
+pub(in crate::store) fn first_page() -> Page {
     Page { limit: 100, cursor: None }
 }
 
 /// An event that something happened in the repository `team/app` of [`REGISTRY`].
-pub(super) fn event(kind: EventKind, tag: Option<&str>, digest: Option<Digest>, second: i64) -> RegistryEvent {
+pub(in crate::store) fn event(
+    kind: EventKind,
+    tag: Option<&str>,
+    digest: Option<Digest>,
+    second: i64,
+) -> RegistryEvent {
     RegistryEvent {
         source: "hook".to_owned(),
         kind,
@@ -44,7 +49,7 @@ pub(super) fn event(kind: EventKind, tag: Option<&str>, digest: Option<Digest>, 
     }
 }
 
-pub(super) fn job_for(event: &RegistryEvent, registry: &str) -> ScanJob {
+pub(in crate::store) fn job_for(event: &RegistryEvent, registry: &str) -> ScanJob {
     ScanJob {
         id: Uuid::now_v7(),
         kind: if event.kind == EventKind::Push { JobKind::Push } else { JobKind::Import },
@@ -58,7 +63,7 @@ pub(super) fn job_for(event: &RegistryEvent, registry: &str) -> ScanJob {
 }
 
 /// What intake makes of an event.
-pub(super) fn planned(event: RegistryEvent, registry: &str) -> PlannedEvent {
+pub(in crate::store) fn planned(event: RegistryEvent, registry: &str) -> PlannedEvent {
     let action = match event.kind {
         EventKind::Push | EventKind::Import => Action::Scan(Box::new(job_for(&event, registry))),
         EventKind::Pull => Action::Pulled,
@@ -67,20 +72,20 @@ pub(super) fn planned(event: RegistryEvent, registry: &str) -> PlannedEvent {
     PlannedEvent { id: Uuid::now_v7(), event, registry: Some(registry.to_owned()), action }
 }
 
-pub(super) fn push(tag: Option<&str>, digest: Option<Digest>, second: i64) -> PlannedEvent {
+pub(in crate::store) fn push(tag: Option<&str>, digest: Option<Digest>, second: i64) -> PlannedEvent {
     planned(event(EventKind::Push, tag, digest, second), REGISTRY)
 }
 
-pub(super) fn pull(tag: Option<&str>, digest: Option<Digest>, second: i64) -> PlannedEvent {
+pub(in crate::store) fn pull(tag: Option<&str>, digest: Option<Digest>, second: i64) -> PlannedEvent {
     planned(event(EventKind::Pull, tag, digest, second), REGISTRY)
 }
 
-pub(super) fn delete(tag: Option<&str>, digest: Option<Digest>, second: i64) -> PlannedEvent {
+pub(in crate::store) fn delete(tag: Option<&str>, digest: Option<Digest>, second: i64) -> PlannedEvent {
     planned(event(EventKind::Delete, tag, digest, second), REGISTRY)
 }
 
 /// A delivery with an id of its own, received long after its events.
-pub(super) fn delivery(events: Vec<PlannedEvent>) -> Intake {
+pub(in crate::store) fn delivery(events: Vec<PlannedEvent>) -> Intake {
     Intake {
         source: "hook".to_owned(),
         delivery_id: Uuid::now_v7().to_string(),
@@ -91,7 +96,7 @@ pub(super) fn delivery(events: Vec<PlannedEvent>) -> Intake {
 }
 
 /// Takes in one delivery for each event and returns their jobs.
-pub(super) async fn accept(store: &impl Store, events: Vec<PlannedEvent>) -> Vec<Option<Uuid>> {
+pub(in crate::store) async fn accept(store: &impl Store, events: Vec<PlannedEvent>) -> Vec<Option<Uuid>> {
     let mut all = Vec::new();
     for event in events {
         match store.accept(&delivery(vec![event])).await.unwrap() {
@@ -103,12 +108,12 @@ pub(super) async fn accept(store: &impl Store, events: Vec<PlannedEvent>) -> Vec
 }
 
 /// Takes in a push of a digest with a tag; returns its job.
-pub(super) async fn accept_push(store: &impl Store, tag: &str, number: u8, second: i64) -> ScanJob {
+pub(in crate::store) async fn accept_push(store: &impl Store, tag: &str, number: u8, second: i64) -> ScanJob {
     let id = accept(store, vec![push(Some(tag), Some(digest(number)), second)]).await[0].unwrap();
     store.scan(id).await.unwrap().unwrap().job
 }
 
-pub(super) fn finding(id: &str, package: &str, severity: Severity) -> Finding {
+pub(in crate::store) fn finding(id: &str, package: &str, severity: Severity) -> Finding {
     Finding {
         id: id.to_owned(),
         package: package.to_owned(),
@@ -126,7 +131,7 @@ pub(super) fn finding(id: &str, package: &str, severity: Severity) -> Finding {
     }
 }
 
-pub(super) fn vulnerability(id: &str, aliases: &[&str]) -> Vulnerability {
+pub(in crate::store) fn vulnerability(id: &str, aliases: &[&str]) -> Vulnerability {
     Vulnerability {
         id: id.to_owned(),
         aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
@@ -138,7 +143,7 @@ pub(super) fn vulnerability(id: &str, aliases: &[&str]) -> Vulnerability {
     }
 }
 
-pub(super) fn package(name: &str) -> Package {
+pub(in crate::store) fn package(name: &str) -> Package {
     Package {
         purl: format!("pkg:deb/debian/{name}@1.0"),
         ecosystem: Some("Debian:12".to_owned()),
@@ -153,7 +158,7 @@ pub(super) fn package(name: &str) -> Package {
 }
 
 /// A complete result with one package for each finding.
-pub(super) fn image(digest: Digest, findings: Vec<Finding>) -> ImageReport {
+pub(in crate::store) fn image(digest: Digest, findings: Vec<Finding>) -> ImageReport {
     ImageReport {
         digest,
         platform: Some("linux/amd64".parse().unwrap()),
@@ -171,7 +176,7 @@ pub(super) fn image(digest: Digest, findings: Vec<Finding>) -> ImageReport {
 }
 
 /// A report that the job's digest is these images.
-pub(super) fn report(job: &ScanJob, images: Vec<ImageReport>) -> ScanReport {
+pub(in crate::store) fn report(job: &ScanJob, images: Vec<ImageReport>) -> ScanReport {
     ScanReport {
         job: job.clone(),
         scanner: "s1".to_owned(),
@@ -186,10 +191,10 @@ pub(super) fn report(job: &ScanJob, images: Vec<ImageReport>) -> ScanReport {
 }
 
 /// A report that the job's digest is an image with these findings.
-pub(super) fn found(job: &ScanJob, findings: Vec<Finding>) -> ScanReport {
+pub(in crate::store) fn found(job: &ScanJob, findings: Vec<Finding>) -> ScanReport {
     report(job, vec![image(job.digest.clone().unwrap(), findings)])
 }
 
-pub(super) fn failed(job: &ScanJob, reason: &str) -> ScanReport {
+pub(in crate::store) fn failed(job: &ScanJob, reason: &str) -> ScanReport {
     ScanReport { outcome: Outcome::Failed, reason: Some(reason.to_owned()), ..report(job, Vec::new()) }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::Store;
 
-mod builders;
+pub(super) mod builders;
 mod findings;
 mod intake;
 mod model;

@@ -83,6 +83,11 @@ impl Table {
         Self::ALL.iter().copied().find(|table| *table as u8 == byte)
     }
 
+    /// The table with this name.
+    pub(in crate::store) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|table| table.name() == name)
+    }
+
     /// A record of this table that cannot be read.
     pub(in crate::store) fn corrupt(self, why: impl ToString) -> StoreError {
         StoreError::Corrupt { table: self.name(), why: why.to_string() }
@@ -338,6 +343,7 @@ mod tests {
         assert!(key().newest_first(Some(late)) < key().newest_first(Some(early)));
         assert!(key().newest_first(Some(early)) < key().newest_first(None));
         for table in Table::ALL {
+            assert_eq!(Table::named(table.name()), Some(*table));
             assert_eq!(Table::of(Key::of(*table).bytes()), Some(*table));
         }
     }

@@ -64,6 +64,7 @@ use super::{
 };
 
 mod accept;
+pub(super) mod dump;
 mod findings;
 mod images;
 mod jobs;
@@ -78,7 +79,8 @@ mod tx;
 mod views;
 
 const TREE: &str = "plimsoll";
-const APPLICATION: &str = "plimsoll";
+/// Who writes stores and exports.
+pub(super) const APPLICATION: &str = "plimsoll";
 const LONGEST_PAGE: usize = 500;
 
 /// A store in a folder of its own. Clones share it; it is closed with the last of them.
@@ -318,5 +320,65 @@ impl Store for SledStore {
 
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(self.inner.durable.ready()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Every file of a folder.
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        entries.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
+    }
+
+    /// A folder whose store says that it is of `meta`.
+    async fn store_of(meta: Meta) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        let store = SledStore::open(folder.path()).unwrap();
+        store.write(Room::Needed, |tx| tx.put(Key::of(Table::Meta), &meta)).await.unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_store_of_another_version_is_refused_and_not_changed() {
+        for version in [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1] {
+            let folder = store_of(Meta { application: APPLICATION.to_owned(), schema_version: version }).await;
+            // Opened once, sled has written what it writes at every open.
+            let refused = || SledStore::open(folder.path()).err().unwrap();
+            assert!(matches!(refused(), StoreError::Version { found, .. } if found == version));
+            let rows = |folder: &Path| {
+                let tree = Durable::open(folder, CACHE_BYTES).unwrap().tree(TREE).unwrap();
+                tree.iter().map(|row| row.unwrap()).collect::<Vec<_>>()
+            };
+            let before = rows(folder.path());
+            let log = files(folder.path()).remove(&folder.path().join("db").display().to_string()).unwrap();
+            let error = refused();
+            assert!(error.to_string().contains("plimsoll store export"), "{error}");
+            assert_eq!(rows(folder.path()), before);
+            let same = files(folder.path()).remove(&folder.path().join("db").display().to_string()).unwrap() == log;
+            assert!(same, "the log has changed");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_of_another_application_is_refused() {
+        let folder = store_of(Meta { application: "other".to_owned(), schema_version: SCHEMA_VERSION }).await;
+        assert!(matches!(SledStore::open(folder.path()), Err(StoreError::Open { .. })));
+
+        let folder = TempDir::new().unwrap();
+        let durable = Durable::open(folder.path(), CACHE_BYTES).unwrap();
+        let mut batch = shared::durable::Batch::default();
+        batch.insert("something", "else");
+        durable.apply(&durable.tree(TREE).unwrap(), batch).unwrap();
+        durable.commit().await.unwrap();
+        drop(durable);
+        assert!(matches!(SledStore::open(folder.path()), Err(StoreError::Open { .. })));
     }
 }
