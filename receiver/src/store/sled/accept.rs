@@ -17,10 +17,14 @@ const FORGOTTEN_AT_ONCE: usize = 4;
 
 /// See [`crate::store::Store::accept`].
 pub(super) fn accept(tx: &mut Tx<'_>, delivery: &Intake) -> Result<Accepted, StoreError> {
-    if !remember(tx, delivery)? {
+    let key = Key::of(Table::Deliveries).text(&delivery.source).text(&delivery.delivery_id);
+    if tx.has(&key)? {
         return Ok(Accepted::Duplicate);
     }
+    // First, while its listing has no changes to merge: with one it would read all ids.
     forget_old(tx, delivery.received_at)?;
+    tx.mark(Key::of(Table::DeliveriesByAge).time(delivery.received_at).raw(&key.bytes()[1..]));
+    tx.put(key, &delivery.received_at)?;
     let mut jobs = Vec::with_capacity(delivery.events.len());
     let mut queued = 0;
     for planned in &delivery.events {
@@ -29,17 +33,6 @@ pub(super) fn accept(tx: &mut Tx<'_>, delivery: &Intake) -> Result<Accepted, Sto
         queued += usize::from(is_new);
     }
     Ok(Accepted::New { jobs, queued })
-}
-
-/// `false` if this delivery was here before.
-fn remember(tx: &mut Tx<'_>, delivery: &Intake) -> Result<bool, StoreError> {
-    let key = Key::of(Table::Deliveries).text(&delivery.source).text(&delivery.delivery_id);
-    if tx.has(&key)? {
-        return Ok(false);
-    }
-    tx.mark(Key::of(Table::DeliveriesByAge).time(delivery.received_at).raw(&key.bytes()[1..]));
-    tx.put(key, &delivery.received_at)?;
-    Ok(true)
 }
 
 fn forget_old(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
