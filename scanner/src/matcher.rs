@@ -218,3 +218,6 @@ struct Rating {
     score: Option<f64>,
     vector: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

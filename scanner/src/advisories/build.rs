@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write as _};
+use std::mem::offset_of;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -258,6 +259,15 @@ impl Builder {
         self.at += bytes.len() as u64;
         self.file.write_all(bytes)
     }
+}
+
+/// Copies the database at `from` to `to`, with another time of building.
+pub(super) fn restamp(from: &Path, to: &Path, built_at: Timestamp) -> io::Result<()> {
+    std::fs::copy(from, to)?;
+    let mut file = File::options().write(true).open(to)?;
+    file.seek(SeekFrom::Start(offset_of!(Header, built_at) as u64))?;
+    file.write_all(&built_at.as_second().to_le_bytes())?;
+    file.sync_all()
 }
 
 /// Texts by number, in the order in which they came.

@@ -129,8 +129,9 @@ impl Folder {
         })
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// Where a new database is written before it is installed.
+    pub(super) fn new_database_path(&self) -> PathBuf {
+        self.root.join("advisories.db.new")
     }
 
     pub(super) fn sources_path(&self) -> PathBuf {

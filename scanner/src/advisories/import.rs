@@ -26,6 +26,11 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
+    /// The report of a database that is built.
+    pub(super) fn of(database: &Database) -> Self {
+        Self { version: database.stamp().version, size: database.size(), sources: database.about().sources.clone() }
+    }
+
     /// Records read and records kept, of all sources.
     pub fn totals(&self) -> (u64, u64) {
         self.sources.iter().fold((0, 0), |(read, kept), source| (read + source.read, kept + source.kept))
@@ -92,7 +97,7 @@ impl Folder {
         if sources.is_empty() {
             return Err(AdvisoriesError::NoSources(self.sources_path()));
         }
-        let new = self.root().join("advisories.db.new");
+        let new = self.new_database_path();
         let mut builder = Builder::create(&new).map_err(AdvisoriesError::io(&new))?;
         let mut reports = Vec::new();
         for (number, (name, path)) in sources.iter().enumerate() {
@@ -112,15 +117,12 @@ impl Folder {
         self.install_database(&new)
     }
 
-    fn install_database(&self, new: &Path) -> Result<ImportReport, AdvisoriesError> {
+    /// Checks a new database and puts it in place of the old one.
+    pub(super) fn install_database(&self, new: &Path) -> Result<ImportReport, AdvisoriesError> {
         let database = Database::open(new)?;
         database.verify(new)?;
         folder::install(new, &self.database_path()).map_err(AdvisoriesError::io(new))?;
-        Ok(ImportReport {
-            version: database.stamp().version,
-            size: database.size(),
-            sources: database.about().sources.clone(),
-        })
+        Ok(ImportReport::of(&database))
     }
 }
 

@@ -15,6 +15,7 @@ mod about;
 mod build;
 mod config;
 mod database;
+mod download;
 mod folder;
 mod format;
 mod handle;
@@ -23,7 +24,10 @@ pub mod osv;
 mod prepare;
 mod range;
 mod record;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
+mod update;
 mod zips;
 
 use std::borrow::Cow;
@@ -38,6 +42,7 @@ pub use import::ImportReport;
 pub use range::{Decision, Event, EventKind, Range, RangeKind};
 pub use record::{Entry, Record};
 pub use text::{Text, TextReader};
+pub use update::{SourceUpdate, UpdateReport, Updated};
 
 /// An ecosystem without its release or repository: `Debian` of `Debian:12`.
 pub fn base_ecosystem(ecosystem: &str) -> &str {
@@ -68,15 +73,4 @@ fn pep_503(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_have_one_spelling_per_ecosystem() {
-        assert_eq!(normalize_name("PyPI", "Foo_.-Bar.baz"), "foo-bar-baz");
-        assert_eq!(normalize_name("NuGet", "Newtonsoft.Json"), "newtonsoft.json");
-        assert_eq!(normalize_name("npm", "@Scope/Name"), "@Scope/Name");
-        assert_eq!(base_ecosystem("Ubuntu:18.04:LTS"), "Ubuntu");
-        assert_eq!(base_ecosystem("npm"), "npm");
-    }
-}
+mod tests;
