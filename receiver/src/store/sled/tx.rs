@@ -3,6 +3,7 @@
 //! A value is JSON. Above [`INLINE`] bytes it is a document (compressed, in chunks) under the same key with the byte of
 //! [`Table::Documents`] before it, and the row holds [`ELSEWHERE`].
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -137,28 +138,29 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// All rows whose key begins with `prefix`, changes included.
-    pub(super) fn rows(&self, prefix: &Key) -> Box<dyn Iterator<Item = Result<Row, StoreError>>> {
-        let stored = self.tree.scan_prefix(prefix.bytes()).map(|row| row.map_err(StoreError::from));
-        let first = prefix.bytes().to_vec();
-        let mut changed = self.rows.range(first.clone()..).take_while(|(key, _)| key.starts_with(&first)).peekable();
-        if changed.peek().is_none() {
-            return Box::new(stored);
-        }
-        let mut merged = BTreeMap::new();
-        for row in stored {
-            match row {
-                Ok((key, value)) => merged.insert(key, value),
-                Err(error) => return Box::new(std::iter::once(Err(error))),
-            };
-        }
-        for (key, value) in changed {
-            match value {
-                Some(value) => merged.insert(key.as_slice().into(), value.clone()),
-                None => merged.remove(key.as_slice()),
-            };
-        }
-        Box::new(merged.into_iter().map(Ok))
+    /// All rows whose key begins with `prefix`, changes included, read as they are asked for.
+    pub(super) fn rows(&self, prefix: &Key) -> impl Iterator<Item = Result<Row, StoreError>> + use<'_, 'a> {
+        let mut stored = self.tree.scan_prefix(prefix.bytes()).peekable();
+        let range = (Bound::Included(prefix.bytes().to_vec()), Bound::Excluded(prefix.end()));
+        let mut changed = self.rows.range(range).peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let order = match (stored.peek(), changed.peek()) {
+                    (Some(Ok((key, _))), Some((new, _))) => key.as_ref().cmp(new.as_slice()),
+                    (None, Some(_)) => Ordering::Greater,
+                    _ => Ordering::Less,
+                };
+                if order == Ordering::Less {
+                    return stored.next().map(|row| row.map_err(StoreError::from));
+                }
+                if order == Ordering::Equal {
+                    stored.next();
+                }
+                if let Some((key, Some(value))) = changed.next() {
+                    return Some(Ok((key.as_slice().into(), value.clone())));
+                }
+            }
+        })
     }
 
     /// The values of all rows whose key begins with `prefix`, changes included.
@@ -223,5 +225,43 @@ impl From<sled::Error> for StoreError {
 impl From<DurableError> for StoreError {
     fn from(error: DurableError) -> Self {
         Self::Disk(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn changes_lie_over_what_is_stored(stored: BTreeSet<u8>, changes: BTreeMap<u8, bool>) {
+            let db = sled::Config::new().temporary(true).open().unwrap();
+            let key = |byte: u8| Key::of(Table::Tags).byte(byte);
+            let mut expected: BTreeMap<u8, u32> = stored.iter().map(|byte| (*byte, 1)).collect();
+            for byte in &stored {
+                db.insert(key(*byte).bytes(), "1").unwrap();
+            }
+            db.insert(Key::of(Table::Scans).bytes(), "0").unwrap();
+            db.insert(Key::of(Table::Events).bytes(), "0").unwrap();
+
+            let mut tx = Tx::new(&db);
+            for (byte, is_put) in changes {
+                if is_put {
+                    tx.put(key(byte), &2).unwrap();
+                    expected.insert(byte, 2);
+                } else {
+                    tx.remove(key(byte)).unwrap();
+                    expected.remove(&byte);
+                }
+            }
+            let seen: Vec<u32> = tx.list(&Key::of(Table::Tags)).unwrap();
+            prop_assert_eq!(seen, expected.into_values().collect::<Vec<_>>());
+        }
     }
 }
