@@ -84,6 +84,8 @@ pub async fn run(
     let all_ended = async { while running.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all_ended).await.is_err() {
         tracing::warn!(jobs = running.len(), "running jobs given back");
+        // First, so that they go back once and not again with the consumer's connection.
+        drop(consumer);
     }
     Ok(())
 }
