@@ -1,0 +1,152 @@
+//! `plimsoll advisories`: the advisory database.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::scanner::advisories::{Examples, ImportReport, Progress, Reason, SourceReport, Updated};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+
+use crate::config::{Global, Settings};
+use crate::{Answer, Failure, output};
+
+/// `plimsoll advisories …`
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Take in OSV records from folders and zips; a zip of the same name replaces the one before
+    Import {
+        /// Zips of OSV records, single records (.json), or folders of either
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Fetch what changed since the last time from the OSV project, or from the mirror in the configuration
+    Update,
+    /// Show what the database holds and how old it is
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
+    let settings = global.settings()?;
+    let folder = settings.advisories();
+    match command {
+        Command::Import { paths } => {
+            let report = tokio::task::spawn_blocking(move || {
+                let bar = bar();
+                let report = folder.import(&paths, &|progress| show(&bar, progress));
+                bar.finish_and_clear();
+                report
+            });
+            print(&report.await??);
+            Ok(Answer::Yes)
+        }
+        Command::Update => update(&settings).await,
+        Command::Status { json } => {
+            status(&settings, json)?;
+            Ok(Answer::Yes)
+        }
+    }
+}
+
+async fn update(settings: &Settings) -> Result<Answer, Failure> {
+    let bar = bar();
+    let shown = bar.clone();
+    let progress = Arc::new(move |progress| show(&shown, progress));
+    let report = settings.advisories().update(&settings.config.advisories, progress).await;
+    bar.finish_and_clear();
+    let report = report?;
+    let mut failures = 0;
+    for update in &report.updates {
+        match &update.outcome {
+            Updated::Fetched { bytes } => println!("{:16} fetched, {:.1} MB", update.ecosystem, *bytes as f64 / 1e6),
+            Updated::Unchanged => println!("{:16} unchanged", update.ecosystem),
+            Updated::Failed { why } => {
+                failures += 1;
+                println!("{:16} {}: {why}", update.ecosystem, output::red("failed"));
+            }
+        }
+    }
+    print(&report.database);
+    if failures > 0 {
+        return Err(anyhow::anyhow!("{failures} of {} ecosystems could not be fetched", report.updates.len()).into());
+    }
+    Ok(Answer::Yes)
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg:40!} {wide_bar} {percent:>3} %") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Downloading { source, bytes, total } => {
+            bar.set_message(format!("fetching {source}"));
+            bar.set_length(total.unwrap_or(bytes));
+            bar.set_position(bytes);
+        }
+        Progress::Reading { source, records, total } => {
+            bar.set_message(format!("reading {source}"));
+            bar.set_length(total);
+            bar.set_position(records);
+        }
+        Progress::Writing => bar.set_message("writing the database"),
+    }
+}
+
+fn print(report: &ImportReport) {
+    let (read, kept) = report.totals();
+    println!(
+        "{read} records read, {kept} kept; the database is version {}, {:.1} MB",
+        report.version,
+        report.size as f64 / 1e6
+    );
+    print_examples("left out", &merge(&report.sources, |source| &source.skipped));
+    print_examples("kept in part", &merge(&report.sources, |source| &source.shortened));
+}
+
+type Counted = BTreeMap<Reason, Examples>;
+
+/// The counts of all sources together, with the first examples of each reason.
+fn merge(sources: &[SourceReport], list: fn(&SourceReport) -> &Counted) -> Counted {
+    let mut all = Counted::new();
+    for (reason, examples) in sources.iter().flat_map(list) {
+        let merged = all.entry(*reason).or_default();
+        merged.count += examples.count;
+        merged.first.extend(examples.first.iter().take(3 - merged.first.len().min(3)).cloned());
+    }
+    all
+}
+
+fn print_examples(what: &str, reasons: &Counted) {
+    for (reason, examples) in reasons {
+        let first = output::clean(&examples.first.join(", "), 120);
+        println!("  {what}: {:>6}  {} (such as {first})", examples.count, reason.as_str());
+    }
+}
+
+fn status(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let status = settings.advisories().status(settings.config.advisories.stale_after(), Timestamp::now())?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(());
+    }
+    println!("version    {}", status.version);
+    let stale = if status.stale { " (stale: run `plimsoll advisories update`)" } else { "" };
+    println!("built at   {}{stale}", status.built_at);
+    println!("size       {:.1} MB", status.size as f64 / 1e6);
+    let mut table = output::table(&["Source", "Records", "Matched against"]);
+    for source in &status.sources {
+        table.add_row(vec![output::clean(&source.name, 60), source.read.to_string(), source.kept.to_string()]);
+    }
+    println!("{table}");
+    Ok(())
+}

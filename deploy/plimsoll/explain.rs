@@ -1,0 +1,76 @@
+//! `plimsoll explain`: why a package is, or is not, affected.
+
+use ::scanner::inventory::package_from_purl;
+use ::scanner::matcher::{self, Considered, Explanation};
+
+use crate::config::Global;
+use crate::{Answer, Failure, output};
+
+/// `plimsoll explain`
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The package, such as pkg:deb/debian/openssl@3.0.1-1?distro=debian-12 or pkg:pypi/django@3.2
+    purl: String,
+    /// Only this advisory or vulnerability
+    id: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result<Answer, Failure> {
+    let package = package_from_purl(&args.purl).map_err(Failure::usage)?;
+    let database = global.settings()?.advisory_database().current()?;
+    let explanation = matcher::explain(&package, args.id.as_deref(), &database)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&explanation)?);
+    } else {
+        print(&explanation, args.id.as_deref());
+    }
+    Ok(Answer::Yes)
+}
+
+fn print(explanation: &Explanation, id: Option<&str>) {
+    println!("{}", output::bold(&explanation.purl));
+    match &explanation.ecosystem {
+        None => println!("It belongs to no ecosystem that is known, so nothing can be looked up. Is distro= missing?"),
+        Some(ecosystem) if !explanation.covered => println!("The database has no advisories for {ecosystem}."),
+        Some(ecosystem) => println!("{ecosystem}: looked up {}", explanation.looked_up.join(", ")),
+    }
+    explanation.considered.iter().for_each(print_advisory);
+    if let (Some(known), Some(id)) = (explanation.known_elsewhere, id) {
+        let known = if known { "the database has it, for other packages" } else { "the database does not have it" };
+        println!("\nNo advisory for this package goes by {id}; {known}.");
+    }
+    println!("\n{}", output::bold(format!("{} findings", explanation.findings.len())));
+    for finding in &explanation.findings {
+        let fixed =
+            finding.fixed_version.as_deref().map_or("no fix is known".to_owned(), |fixed| format!("fixed in {fixed}"));
+        println!("  {}  {}, {fixed}, by {}", finding.id, finding.severity, finding.advisories.join(", "));
+    }
+    for warning in &explanation.warnings {
+        println!("  {}: {}", warning.code, warning.message);
+    }
+    let stamp = &explanation.advisories;
+    println!("advisories of {} (version {})", stamp.built_at, stamp.version);
+}
+
+fn print_advisory(advisory: &Considered) {
+    println!("\n{}: {}", output::bold(&advisory.id), advisory.verdict);
+    for names in &advisory.vulnerabilities {
+        println!("  about {}", names.join(", "));
+    }
+    for range in &advisory.ranges {
+        let within = match range.within {
+            Some(true) => "within",
+            Some(false) => "outside",
+            None => "undecided",
+        };
+        println!("  {} {}", range.kind, output::clean(&range.events.join(", "), 400));
+        println!("    {} is {within}: {}", advisory.version, range.decided_by);
+    }
+    if advisory.listed > 0 {
+        let listed = if advisory.is_listed { "among" } else { "not among" };
+        println!("  {} is {listed} the {} versions that it lists", advisory.version, advisory.listed);
+    }
+}

@@ -1,0 +1,84 @@
+//! Reading a target of `plimsoll scan`, whatever kind it is.
+
+use std::path::Path;
+
+use ::scanner::image::source::{DockerArchive, OciLayout, RegistrySource, Target};
+use ::scanner::inventory::package_from_purl;
+use ::scanner::matcher;
+use anyhow::Context;
+use shared::image::{Digest, ImageRef};
+use shared::registry::{Registries, RegistryClient, RegistryConfig};
+use shared::report::{ImageReport, Outcome, Timings};
+
+use crate::Failure;
+use crate::config::Settings;
+use crate::service;
+
+/// Package URLs in one file.
+const MAX_PURLS: usize = 1_000_000;
+
+/// What a target turned out to be.
+pub(crate) struct Result {
+    /// Digest of the index or manifest, where the target has one.
+    pub(crate) digest: Option<Digest>,
+    /// One for each platform.
+    pub(crate) images: Vec<ImageReport>,
+}
+
+/// Scans `target`.
+pub(crate) async fn scan(settings: &Settings, target: &Target) -> std::result::Result<Result, Failure> {
+    let scanner = service::scanner(settings)?;
+    let scanned = match target {
+        Target::Image(image) => {
+            let source = RegistrySource::new(client(settings, image)?, image.repository.clone());
+            scanner.scan_source(&source, Some(&image.reference())).await?
+        }
+        Target::OciLayout { dir, name } => scanner.scan_source(&OciLayout::new(dir, name.clone()), None).await?,
+        Target::DockerArchive { file, name } => {
+            scanner.scan_source(&DockerArchive::new(file, name.clone()), None).await?
+        }
+        Target::Rootfs(folder) => {
+            return Ok(Result { digest: None, images: vec![scanner.scan_rootfs(folder).await?] });
+        }
+        Target::Purls(file) => return Ok(Result { digest: None, images: vec![match_purls(settings, file)?] }),
+    };
+    Ok(Result { digest: Some(scanned.digest), images: scanned.images })
+}
+
+/// The configured registry of that host; else that host, anonymously.
+fn client(settings: &Settings, image: &ImageRef) -> std::result::Result<RegistryClient, Failure> {
+    let configured = Registries::new(&settings.config.registries).map_err(Failure::usage)?;
+    if let Some(client) = configured.select(&image.host) {
+        return Ok(client.clone());
+    }
+    Ok(RegistryClient::new(&image.host, &RegistryConfig::anonymous(&image.host))?)
+}
+
+/// Matches the packages that a file names, one package URL a line.
+fn match_purls(settings: &Settings, file: &Path) -> std::result::Result<ImageReport, Failure> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
+    let urls = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).take(MAX_PURLS);
+    let mut packages = Vec::new();
+    for (number, url) in urls {
+        let package = package_from_purl(url).with_context(|| format!("{}, line {number}", file.display()));
+        packages.push(package.map_err(Failure::Usage)?);
+    }
+    let database = settings.advisory_database().current()?;
+    let matched = matcher::match_packages(&packages, None, &database);
+    let outcome = if matched.warnings.is_empty() { Outcome::Complete } else { Outcome::Partial };
+    Ok(ImageReport {
+        digest: Digest::sha256_of(text.as_bytes()),
+        platform: None,
+        outcome,
+        reason: matched.warnings.first().map(|warning| warning.message.clone()),
+        warnings: matched.warnings,
+        distro: None,
+        advisories: Some(database.stamp()),
+        layers: Vec::new(),
+        packages,
+        findings: matched.findings,
+        vulnerabilities: matched.vulnerabilities,
+        timings: Timings::default(),
+    })
+}
