@@ -1,1 +1,16 @@
-//! Integration tests.
+//! Whole-flow tests: they start the real binary as real processes, with a real broker and a real registry.
+//! One file per promise.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod advisories;
+mod command_line;
+mod demo;
+mod durability;
+mod hostile_images;
+mod operations;
+mod platforms;
+mod push_to_findings;
