@@ -15,6 +15,8 @@ pub(crate) struct Broker {
     distribution_port: u16,
     epmd_port: u16,
     process: Process,
+    /// The name service of Erlang, which the broker would otherwise start as a daemon that outlives it.
+    _epmd: Process,
 }
 
 impl Broker {
@@ -24,8 +26,11 @@ impl Broker {
         let (port, distribution_port, epmd_port) = (free_port(), free_port(), free_port());
         std::fs::write(folder.path().join("rabbitmq.conf"), format!("listeners.tcp.1 = 127.0.0.1:{port}\n")).unwrap();
         std::fs::write(folder.path().join("enabled_plugins"), "[].").unwrap();
+        let mut epmd = Command::new("epmd");
+        epmd.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
+        let epmd = Process::start(&mut epmd, &folder.path().join("epmd"));
         let process = Self::launch(folder.path().to_owned(), distribution_port, epmd_port);
-        let broker = Self { folder, port, distribution_port, epmd_port, process };
+        let broker = Self { folder, port, distribution_port, epmd_port, process, _epmd: epmd };
         broker.answers().await;
         broker
     }
@@ -75,10 +80,8 @@ impl Broker {
 }
 
 impl Drop for Broker {
-    /// The node outlives the script that started it, and its port mapper outlives the node.
+    /// The node outlives the script that started it.
     fn drop(&mut self) {
         self.kill();
-        let epmd = Command::new("epmd").args(["-port", &self.epmd_port.to_string(), "-kill"]).output();
-        drop(epmd);
     }
 }
