@@ -203,3 +203,18 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<_> = names.map(String::as_str).collect();
     if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let example: Config = toml::from_str(EXAMPLE).unwrap();
+        assert_eq!(example.receiver, ReceiverConfig::default());
+        assert_eq!(example.scanner, ScannerConfig::default());
+        assert_eq!(example.advisories, AdvisoriesConfig::default());
+        assert!(matches!(example.queue, QueueConfig::Embedded));
+        assert_eq!(example.log.filter, shared::telemetry::USUAL_FILTER);
+    }
+}

@@ -8,6 +8,7 @@ use ::receiver::health::ReadinessCheck;
 use ::receiver::sources::Sources;
 use ::receiver::store::Store;
 use ::receiver::store::sled::SledStore;
+use ::scanner::config::ScannerConfig;
 use ::scanner::pipeline::Scanner;
 use ::scanner::worker::{self, WorkerConfig};
 use anyhow::Context;
@@ -93,9 +94,9 @@ pub(crate) fn receiver_parts(
 
 /// A scanner with its caches and the advisory database.
 pub(crate) fn scanner(settings: &Settings) -> Result<Scanner, Failure> {
-    let config = &settings.config;
+    let config = ScannerConfig { name: Some(name(settings)), ..settings.config.scanner.clone() };
     let advisories = settings.advisory_database();
-    Scanner::new(config.scanner.clone(), &config.registries, &settings.data_dir, advisories).map_err(Failure::usage)
+    Scanner::new(config, &settings.config.registries, &settings.data_dir, advisories).map_err(Failure::usage)
 }
 
 /// Works on jobs until `shutdown`.

@@ -43,13 +43,16 @@ pub mod names {
 const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 420.0, 900.0];
 
+/// Everything that an operator should know; the HTTP server's own comings and goings are not.
+pub const USUAL_FILTER: &str = "info,actix_server=warn";
+
 /// Section `[log]` of the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// Shape of a line.
     pub format: LogFormat,
-    /// Which lines, in the words of tracing's `EnvFilter`; empty means `info`.
+    /// Which lines, in the words of tracing's `EnvFilter`; empty means [`USUAL_FILTER`].
     pub filter: String,
 }
 
@@ -68,13 +71,13 @@ pub enum LogFormat {
 pub fn init_logs(config: &LogConfig) -> Result<(), String> {
     let words = match std::env::var("RUST_LOG") {
         Ok(words) if !words.is_empty() => words,
-        _ if config.filter.is_empty() => "info".to_owned(),
+        _ if config.filter.is_empty() => USUAL_FILTER.to_owned(),
         _ => config.filter.clone(),
     };
     let filter = EnvFilter::try_new(&words).map_err(|error| format!("log filter {words:?}: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match config.format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             builder.with_ansi(colours).init();
