@@ -68,6 +68,29 @@ async fn the_receiver_is_killed_after_accepting() {
     all_recorded_once(&installation, &digests).await;
 }
 
+async fn a_scan_has_started(installation: &Installation) {
+    eventually("the scan has started", async || {
+        let scans = installation.list("/scans").await;
+        scans.iter().any(|scan| scan["status"] == "started").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_in_one_process_is_killed_in_mid_scan() {
+    let installation = Installation::new("");
+    let registry = Registry::start(Some(&format!("{}/webhooks/distribution", installation.url))).await;
+    installation.configure(&Installation::registry_section(&registry.host));
+    let mut up = installation.serve("up").await;
+    let mut layout = Layout::new();
+    let digest = slow_image(&mut layout);
+    registry.push(layout.path(), "slow", "team/slow:1");
+    a_scan_has_started(&installation).await;
+    up.kill();
+    let _up = installation.serve("up").await;
+    all_recorded_once(&installation, &[digest]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scanner_is_killed_in_mid_scan() {
     let broker = Broker::start().await;
@@ -79,11 +102,7 @@ async fn a_scanner_is_killed_in_mid_scan() {
     let mut layout = Layout::new();
     let digest = slow_image(&mut layout);
     registry.push(layout.path(), "slow", "team/slow:1");
-    eventually("the scan has started", async || {
-        let scans = installation.list("/scans").await;
-        scans.iter().any(|scan| scan["status"] == "started").then_some(())
-    })
-    .await;
+    a_scan_has_started(&installation).await;
     first.kill();
     let _second = installation.scanner("second");
     all_recorded_once(&installation, &[digest]).await;

@@ -196,7 +196,7 @@ pub enum FindingSort {
 /// One finding in one image.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FindingRow {
-    /// Opaque id for [`Store::finding`].
+    /// Opaque id for [`Store::finding`](super::Store::finding).
     pub finding_id: String,
     /// Digest of the manifest.
     pub digest: Digest,
