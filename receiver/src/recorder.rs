@@ -71,17 +71,7 @@ impl Recorder {
 
     async fn handle(&self, received: Received) -> Result<(), QueueError> {
         if received.topic == Topic::Dead {
-            let dead = dead_letter(&received);
-            return match self.insist(|| self.store.record_dead(&dead)).await {
-                Ok(()) => {
-                    warn!(job.id = %dead.id, reason = dead.reason, "message is among the dead letters");
-                    received.ack().await
-                }
-                Err(error) => {
-                    error!(job.id = %dead.id, reason = dead.reason, %error, "dead letter dropped");
-                    received.ack().await
-                }
-            };
+            return self.bury(received).await;
         }
         let report: Report = match message::decode(&received.body) {
             Ok(report) => report,
@@ -94,6 +84,20 @@ impl Recorder {
                 received.dead_letter(&error.to_string()).await
             }
         }
+    }
+
+    /// Keeps a dead letter; one whose scan cannot be read in the store is kept as text. None is ever dropped: what cannot be
+    /// kept stays in the queue.
+    async fn bury(&self, received: Received) -> Result<(), QueueError> {
+        let mut dead = dead_letter(&received);
+        if let Err(error) = self.insist(|| self.store.record_dead(&dead)).await {
+            error!(job.id = %dead.id, %error, "dead letter is kept without its job");
+            dead = DeadLetter { id: identity(&received), job: None, body: Some(excerpt(&received.body)), ..dead };
+            let kept = self.insist(|| self.store.record_dead(&dead)).await;
+            kept.map_err(|error| QueueError::Refused(error.to_string()))?;
+        }
+        warn!(job.id = %dead.id, reason = dead.reason, "message is among the dead letters");
+        received.ack().await
     }
 
     async fn record(&self, report: &Report) -> Result<(), StoreError> {
@@ -182,16 +186,18 @@ fn dead_letter(received: &Received) -> DeadLetter {
         Ok(Report::Finished(report)) => Some(report.job),
         _ => None,
     });
-    let body = job.is_none().then(|| {
-        let length = received.body.len().min(MAX_BODY);
-        String::from_utf8_lossy(&received.body[..length]).into_owned()
-    });
+    let body = job.is_none().then(|| excerpt(&received.body));
     let id = job.as_ref().map_or_else(|| identity(received), |job| job.id);
     let (topic, reason) = match &received.death {
         Some(death) => (death.topic, death.reason.clone()),
         None => (received.topic, "unknown".to_owned()),
     };
     DeadLetter { id, topic, job, body, reason, died_at: Timestamp::now() }
+}
+
+/// The beginning of a message, for people.
+fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(MAX_BODY)]).into_owned()
 }
 
 /// The same for the same message, however often it comes.
@@ -262,6 +268,19 @@ mod tests {
         let dead = &kept.dead[&job.id];
         assert_eq!((dead.topic, &dead.job), (Topic::Jobs(JobKind::Push), &Some(job)));
         assert_eq!((dead.reason.as_str(), &dead.body), ("it killed three scanners", &None));
+    }
+
+    #[tokio::test]
+    async fn a_dead_letter_is_kept_although_its_scan_cannot_be_read() {
+        let (store, queue) = start();
+        let job = job(JobKind::Push);
+        store.kept().unreadable.push(job.id);
+        queue.put(Topic::Dead, "x", &message::encode(&job).unwrap()).await;
+        store.until(|store| !store.kept().dead.is_empty()).await;
+        let kept = store.kept();
+        let dead = kept.dead.values().next().unwrap();
+        assert_eq!(dead.job, None);
+        assert!(dead.body.as_ref().unwrap().contains(&job.id.to_string()));
     }
 
     #[tokio::test]

@@ -1,15 +1,21 @@
 //! Moves accepted jobs from the store to the queue. A job is marked sent only after the queue has confirmed it, so a crash
 //! in between publishes it twice, which is harmless: its scan is recorded once.
+//!
+//! A queue can lose what it confirmed: its folder is deleted, its broker replaced or purged. So jobs that were sent, of
+//! which nothing was heard for [`PATIENCE`], and whose queue is empty, are sent again. Otherwise they would wait for
+//! ever, and with them everybody who asks for the same digest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use shared::job::ScanJob;
+use futures_util::FutureExt as _;
+use jiff::{SignedDuration, Timestamp};
+use shared::job::{JobKind, ScanJob};
 use shared::queue::{Outgoing, Queue, QueueError, Topic, message};
 use shared::shutdown::Shutdown;
 use tokio::sync::Notify;
-use tracing::debug;
+use tokio::time::Interval;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::outage::Outage;
@@ -20,6 +26,12 @@ const WINDOW: usize = 256;
 
 /// How often the store is asked although nobody called.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often lost jobs are looked for; the first time when the relay starts.
+const SEARCH: Duration = Duration::from_secs(600);
+
+/// For how long nothing need be heard of a job: longer than the longest scan and the longest wait for a retry (1 h).
+const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
 
 /// Moves jobs until it is told to stop.
 pub struct Relay {
@@ -51,8 +63,9 @@ impl Relay {
 
     async fn run_for_ever(self) {
         let mut outage = Outage::none("relay of jobs to the queue");
+        let mut search = tokio::time::interval(SEARCH);
         loop {
-            match self.move_all().await {
+            match self.work(&mut search).await {
                 Ok(()) => outage.over(),
                 Err(error) => {
                     tokio::time::sleep(outage.failed(&error)).await;
@@ -61,6 +74,33 @@ impl Relay {
             }
             let _ = tokio::time::timeout(TICK, self.wake.notified()).await;
         }
+    }
+
+    async fn work(&self, search: &mut Interval) -> Result<(), RelayError> {
+        self.move_all().await?;
+        if search.tick().now_or_never().is_some() && self.resend_lost(Timestamp::now()).await? {
+            self.move_all().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts lost jobs among those to be sent; says whether there were any. Where a report waits, none is known to be lost:
+    /// it may be of that job.
+    async fn resend_lost(&self, now: Timestamp) -> Result<bool, RelayError> {
+        let depths = self.queue.depths().await?;
+        let is_empty = |topic| depths.iter().all(|depth| depth.topic != topic || depth.waiting == 0);
+        let mut any = false;
+        for kind in [JobKind::Push, JobKind::Import, JobKind::Rescan] {
+            if !is_empty(Topic::Reports) || !is_empty(Topic::Jobs(kind)) {
+                continue;
+            }
+            let jobs = self.store.resend_lost(kind, now - PATIENCE, now).await?;
+            if jobs > 0 {
+                warn!(jobs, ?kind, "jobs were lost by the queue; they are sent again");
+                any = true;
+            }
+        }
+        Ok(any)
     }
 
     /// Moves window after window until nothing waits.
@@ -150,6 +190,24 @@ mod tests {
         );
         running.queue.set_away(false);
         assert_eq!(next(&running.queue, &Topic::JOBS).await, waiting);
+    }
+
+    #[tokio::test]
+    async fn jobs_that_the_queue_has_lost_are_sent_again() {
+        let (store, queue) = (Arc::new(MemoryStore::default()), TestQueue::new());
+        let relay = Relay::new(store.clone(), queue.clone(), Arc::default());
+        let (lost, held) = (job(JobKind::Push), job(JobKind::Import));
+        store.kept().lost = vec![lost.clone(), held.clone()];
+        queue.put(Topic::Jobs(JobKind::Import), "waiting", b"{}").await;
+        queue.put(Topic::Reports, "waiting", b"{}").await;
+        assert!(!relay.resend_lost(Timestamp::now()).await.unwrap(), "the report may be of that job");
+
+        let mut reports = queue.consume(&[Topic::Reports], 1).await.unwrap();
+        reports.next().await.unwrap().ack().await.unwrap();
+        assert!(relay.resend_lost(Timestamp::now()).await.unwrap());
+        assert_eq!(store.kept().lost, [held], "what waits in its queue is not lost");
+        relay.move_all().await.unwrap();
+        assert_eq!(next(&queue, &[Topic::Jobs(JobKind::Push)]).await, lost);
     }
 
     #[tokio::test]

@@ -24,10 +24,14 @@ pub(crate) struct Kept {
     pub(crate) deliveries: BTreeMap<(String, String), Intake>,
     pub(crate) outgoing: Vec<ScanJob>,
     pub(crate) sent: Vec<Uuid>,
+    /// Jobs that were sent and of which nothing was heard.
+    pub(crate) lost: Vec<ScanJob>,
     pub(crate) started: Vec<Uuid>,
     pub(crate) retrying: Vec<Uuid>,
     pub(crate) recorded: BTreeMap<Uuid, ScanReport>,
     pub(crate) dead: BTreeMap<Uuid, DeadLetter>,
+    /// Jobs whose records are damaged.
+    pub(crate) unreadable: Vec<Uuid>,
 }
 
 /// Behaves as a store, except that no two jobs are ever one.
@@ -110,6 +114,13 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn resend_lost(&self, kind: JobKind, _since: Timestamp, _at: Timestamp) -> Result<usize, StoreError> {
+        let mut kept = self.open()?;
+        let lost: Vec<ScanJob> = kept.lost.extract_if(.., |job| job.kind == kind).collect();
+        kept.outgoing.extend(lost.iter().cloned());
+        Ok(lost.len())
+    }
+
     async fn record_started(&self, job: Uuid, _: &str, _: u32, _: Timestamp) -> Result<(), StoreError> {
         self.open()?.started.push(job);
         Ok(())
@@ -126,7 +137,11 @@ impl Store for MemoryStore {
     }
 
     async fn record_dead(&self, dead: &DeadLetter) -> Result<(), StoreError> {
-        self.open()?.dead.insert(dead.id, dead.clone());
+        let mut kept = self.open()?;
+        if dead.job.as_ref().is_some_and(|job| kept.unreadable.contains(&job.id)) {
+            return Err(StoreError::Corrupt { table: "scans", why: "damaged".to_owned() });
+        }
+        kept.dead.insert(dead.id, dead.clone());
         Ok(())
     }
 

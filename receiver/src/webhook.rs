@@ -28,7 +28,7 @@ use metrics::{counter, histogram};
 use serde_json::json;
 use shared::telemetry::names;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -37,6 +37,10 @@ use crate::intake::Planner;
 use crate::signature::Rejection;
 use crate::sources::{Configured, Malformed, Normalized, Sources};
 use crate::store::{Accepted, Action, Intake, Store, StoreError};
+
+mod refusals;
+
+use refusals::Refusals;
 
 /// When a sender that was told "not now" may come back, in seconds.
 const RETRY_AFTER: u64 = 5;
@@ -50,6 +54,7 @@ pub struct Webhooks {
     limits: Limits,
     /// One permit for each byte of a body that may be held.
     memory: Arc<Semaphore>,
+    refusals: Refusals,
 }
 
 /// What became of a delivery that was taken in.
@@ -87,7 +92,7 @@ impl Webhooks {
     /// A handler for deliveries to `sources` that notifies `relay` of new jobs.
     pub fn new(sources: Sources, planner: Planner, store: Arc<dyn Store>, relay: Arc<Notify>, limits: Limits) -> Self {
         let memory = Arc::new(Semaphore::new(limits.total_body_bytes));
-        Self { sources, planner, store, relay, limits, memory }
+        Self { sources, planner, store, relay, limits, memory, refusals: Refusals::default() }
     }
 
     /// The whole of a delivery: limit, read, verify, normalize, plan, store.
@@ -165,6 +170,35 @@ impl Webhooks {
         }
         Ok(taken)
     }
+
+    /// The one line of each delivery that is accepted; of those that are refused, of not too many.
+    fn log(&self, to: &Configured, trace: &str, result: &Result<Taken, Refusal>, status: StatusCode, started: Instant) {
+        let (source, status) = (to.name.as_str(), status.as_u16());
+        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let refusal = match result {
+            Ok(Taken { delivery_id, events, queued, joined, duplicate }) => {
+                info!(
+                    trace,
+                    source,
+                    delivery.id = delivery_id,
+                    events,
+                    jobs = queued,
+                    joined,
+                    duplicate,
+                    status,
+                    duration_ms,
+                    "delivery accepted"
+                );
+                return;
+            }
+            Err(refusal) => refusal,
+        };
+        let Some(untold) = self.refusals.count(source, Instant::now()) else { return };
+        match refusal {
+            Refusal::Store(error) => error!(trace, source, %error, status, duration_ms, untold, "delivery refused"),
+            error => warn!(trace, source, %error, status, duration_ms, untold, "delivery refused"),
+        }
+    }
 }
 
 /// Mounts the route.
@@ -199,7 +233,7 @@ async fn receive(
         counter!(names::DELIVERIES_UNUSABLE, "source" => to.name.clone()).increment(1);
     }
     histogram!(names::ACCEPT_SECONDS).record(started.elapsed().as_secs_f64());
-    log(to, &trace, &result, status, started);
+    webhooks.log(to, &trace, &result, status, started);
     response
 }
 
@@ -259,30 +293,6 @@ fn count_events(intake: &Intake, taken: &Taken) {
     count("pulled", planned(|action| matches!(action, Action::Pulled)));
     count("deleted", planned(|action| matches!(action, Action::Deleted)));
     count("ignored", planned(|action| matches!(action, Action::Ignored(_))));
-}
-
-/// The one line of each delivery.
-fn log(to: &Configured, trace: &str, result: &Result<Taken, Refusal>, status: StatusCode, started: Instant) {
-    let (source, status) = (to.name.as_str(), status.as_u16());
-    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-    match result {
-        Ok(Taken { delivery_id, events, queued, joined, duplicate }) => info!(
-            trace,
-            source,
-            delivery.id = delivery_id,
-            events,
-            jobs = queued,
-            joined,
-            duplicate,
-            status,
-            duration_ms,
-            "delivery accepted"
-        ),
-        Err(Refusal::Store(error)) => {
-            tracing::error!(trace, source, %error, status, duration_ms, "delivery refused");
-        }
-        Err(error) => warn!(trace, source, %error, status, duration_ms, "delivery refused"),
-    }
 }
 
 #[cfg(test)]

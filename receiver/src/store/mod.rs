@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use shared::event::RegistryEvent;
 use shared::image::{Digest, Repository};
-use shared::job::ScanJob;
+use shared::job::{JobKind, ScanJob};
 use shared::package::Package;
 use shared::report::ScanReport;
 use uuid::Uuid;
@@ -40,6 +40,11 @@ pub trait Store: Send + Sync {
 
     /// The queue has confirmed these jobs. Idempotent.
     async fn mark_sent(&self, jobs: &[Uuid], at: Timestamp) -> Result<(), StoreError>;
+
+    /// The queue has nothing of this kind: jobs that it confirmed, that have not ended, and of which nothing was heard
+    /// since `silent_since` are lost. They go out again under their ids; one that is lost for the third time goes to the
+    /// dead letters. Returns how many there were.
+    async fn resend_lost(&self, kind: JobKind, silent_since: Timestamp, at: Timestamp) -> Result<usize, StoreError>;
 
     // --- Recorder --------------------------------------------------------------------------------------------------
 

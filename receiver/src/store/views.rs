@@ -282,7 +282,8 @@ impl From<Outcome> for ScanStatus {
 /// A step of a timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
-    /// What happened: an action of intake (`joined`, `pulled`, `deleted`, `ignored`) or a status of the scan.
+    /// What happened: an action of intake (`joined`, `pulled`, `deleted`, `ignored`), a status of the scan, or
+    /// `resent` where the queue had lost its job.
     pub step: String,
     /// When.
     #[schema(value_type = String, format = DateTime)]

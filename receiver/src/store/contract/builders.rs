@@ -84,12 +84,15 @@ pub(in crate::store) fn delete(tag: Option<&str>, digest: Option<Digest>, second
     planned(event(EventKind::Delete, tag, digest, second), REGISTRY)
 }
 
-/// A delivery with an id of its own, received long after its events.
+/// The second at which all deliveries are received: long after their events.
+pub(in crate::store) const RECEIVED: i64 = 1_000_000;
+
+/// A delivery with an id of its own.
 pub(in crate::store) fn delivery(events: Vec<PlannedEvent>) -> Intake {
     Intake {
         source: "hook".to_owned(),
         delivery_id: Uuid::now_v7().to_string(),
-        received_at: at(1_000_000),
+        received_at: at(RECEIVED),
         trace: "trace".to_owned(),
         events,
     }

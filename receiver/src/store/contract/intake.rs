@@ -6,7 +6,7 @@ use shared::job::JobKind;
 
 use super::Backend;
 use super::builders::{
-    REGISTRY, accept, accept_push, at, delivery, digest, event, first_page, found, job_for, planned, push,
+    RECEIVED, REGISTRY, accept, accept_push, at, delivery, digest, event, first_page, found, job_for, planned, push,
 };
 use crate::store::{Accepted, Action, ScanStatus, Store};
 
@@ -128,6 +128,63 @@ pub(super) async fn jobs_wait_until_they_are_sent(backend: &impl Backend) {
     store.record_started(second, "s1", 1, at(6)).await.unwrap();
     store.mark_sent(&[second], at(7)).await.unwrap();
     assert_eq!(store.scan(second).await.unwrap().unwrap().status, ScanStatus::Started, "it has begun before");
+}
+
+pub(super) async fn a_job_that_the_queue_lost_is_sent_again(backend: &impl Backend) {
+    let store = backend.open().await;
+    let [lost, unsent, ended, heard] = [1, 2, 3, 4].map(|number| push(None, Some(digest(number)), 0));
+    let ids = accept(&store, vec![lost, unsent, ended, heard]).await;
+    let [lost, unsent, ended, heard] = [0, 1, 2, 3].map(|place: usize| ids[place].unwrap());
+    store.mark_sent(&[lost, ended, heard], at(RECEIVED + 1)).await.unwrap();
+    let ended = store.scan(ended).await.unwrap().unwrap().job;
+    store.record(&found(&ended, Vec::new()), at(RECEIVED + 2)).await.unwrap();
+    store.record_started(heard, "s1", 1, at(RECEIVED + 5)).await.unwrap();
+
+    let (since, now) = (at(RECEIVED + 5), at(RECEIVED + 9));
+    assert_eq!(store.resend_lost(JobKind::Import, since, now).await.unwrap(), 0, "it is of another kind");
+    drop(store);
+    let store = backend.open().await;
+    assert_eq!(store.resend_lost(JobKind::Push, since, now).await.unwrap(), 1);
+    assert_eq!(store.resend_lost(JobKind::Push, since, now).await.unwrap(), 0, "it is on its way");
+    let waiting: Vec<_> = store.outgoing(10).await.unwrap().iter().map(|job| job.id).collect();
+    assert_eq!(waiting, [lost, unsent]);
+    assert_eq!(accept_push(&store, "1", 1, 0).await.id, lost, "it is still the one to join");
+
+    store.mark_sent(&[lost], at(RECEIVED + 10)).await.unwrap();
+    let scan = store.scan(lost).await.unwrap().unwrap();
+    let steps: Vec<_> = scan.timeline.iter().map(|step| step.step.as_str()).collect();
+    assert_eq!((scan.status, &steps[..]), (ScanStatus::Queued, &["accepted", "queued", "resent"][..]));
+    store.record(&found(&scan.job, Vec::new()), at(RECEIVED + 20)).await.unwrap();
+    store.record(&found(&store.scan(heard).await.unwrap().unwrap().job, Vec::new()), at(RECEIVED + 20)).await.unwrap();
+    assert_eq!(store.resend_lost(JobKind::Push, at(RECEIVED + 99), at(RECEIVED + 99)).await.unwrap(), 0);
+}
+
+pub(super) async fn a_job_that_is_lost_again_and_again_is_dead(backend: &impl Backend) {
+    let store = backend.open().await;
+    let job = accept_push(&store, "1", 1, 0).await;
+    for loss in 1..=3 {
+        store.mark_sent(&[job.id], at(RECEIVED + loss)).await.unwrap();
+        let lost = store.resend_lost(JobKind::Push, at(RECEIVED + loss + 1), at(RECEIVED + loss)).await.unwrap();
+        assert_eq!(lost, 1);
+    }
+    assert!(store.outgoing(10).await.unwrap().is_empty());
+    let dead = &store.dead(&first_page()).await.unwrap().items[0];
+    assert_eq!((dead.id, dead.reason.as_str()), (job.id, "it was sent 3 times and nothing was heard of it"));
+    assert_ne!(accept_push(&store, "1", 1, 0).await.id, job.id, "nobody joins the dead");
+}
+
+pub(super) async fn a_scan_that_is_quicker_than_its_confirmation_was_queued_too(backend: &impl Backend) {
+    let store = backend.open().await;
+    let job = accept_push(&store, "1", 1, 0).await;
+    store.record_started(job.id, "s1", 1, at(RECEIVED + 1)).await.unwrap();
+    store.record(&found(&job, Vec::new()), at(RECEIVED + 2)).await.unwrap();
+    store.mark_sent(&[job.id], at(RECEIVED + 3)).await.unwrap();
+    let scan = store.scan(job.id).await.unwrap().unwrap();
+    let told: Vec<_> = scan.timeline.iter().map(|step| (step.step.as_str(), step.at)).collect();
+    let seconds = [("accepted", 0), ("queued", 1), ("started", 1), ("complete", 2)];
+    assert_eq!(told, seconds.map(|(step, second)| (step, at(RECEIVED + second))), "in the order of time");
+    assert_eq!(scan.status, ScanStatus::Complete);
+    assert_eq!(store.resend_lost(JobKind::Push, at(RECEIVED + 99), at(RECEIVED + 99)).await.unwrap(), 0);
 }
 
 pub(super) async fn what_was_acknowledged_outlives_the_process(backend: &impl Backend) {

@@ -63,6 +63,9 @@ mod sled {
             a_digest_is_joined_across_repositories_but_not_registries,
             a_tag_is_joined_until_its_scan_starts,
             jobs_wait_until_they_are_sent,
+            a_job_that_the_queue_lost_is_sent_again,
+            a_job_that_is_lost_again_and_again_is_dead,
+            a_scan_that_is_quicker_than_its_confirmation_was_queued_too,
             what_was_acknowledged_outlives_the_process,
             fields_of_any_size_are_taken_in,
         },
@@ -78,6 +81,7 @@ mod sled {
             a_replay_joins_what_is_under_way,
             dead_letters_are_listed_and_discarded,
             a_report_revives_a_dead_job,
+            a_job_whose_report_is_dead_is_dead,
         },
         places::{
             an_older_push_does_not_move_a_tag_back,

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use shared::report::{Outcome, ScanReport};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::Backend;
 use super::builders::{at, delivery, digest, first_page, found, push, report};
 use crate::store::{Accepted, DeadLetter, Recorded, ScanStatus, Store};
-use shared::job::ScanJob;
+use shared::job::{JobKind, ScanJob};
 use shared::queue::Topic;
 
 /// What may happen next. Numbers choose among what is there.
@@ -25,6 +26,8 @@ enum Move {
     Record(usize, bool),
     Die(usize),
     Replay(usize),
+    /// The queue loses everything that it holds.
+    Lose,
     Reopen,
 }
 
@@ -38,6 +41,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         4 => (any_job.clone(), any::<bool>()).prop_map(|(job, good)| Move::Record(job, good)),
         1 => any_job.clone().prop_map(Move::Die),
         1 => any_job.prop_map(Move::Replay),
+        1 => Just(Move::Lose),
         1 => Just(Move::Reopen),
     ];
     prop::collection::vec(one, 1..40)
@@ -146,6 +150,17 @@ async fn step<B: Backend>(backend: &B, store: B::Store, model: &mut Model, next:
                 model.jobs.push(store.scan(again).await.unwrap().unwrap().job);
             }
         }
+        Move::Lose => {
+            let (since, now) = (Timestamp::MAX, at(6));
+            store.resend_lost(JobKind::Push, since, now).await.unwrap();
+            let waiting: HashSet<_> = store.outgoing(1000).await.unwrap().iter().map(|job| job.id).collect();
+            for job in model.jobs.clone().iter().filter(|job| !waiting.contains(&job.id)) {
+                if !model.has_ended(job.id) {
+                    model.leave(job);
+                    model.dead.insert(job.id);
+                }
+            }
+        }
         Move::Reopen => {
             drop(store);
             return backend.open().await;
@@ -187,6 +202,8 @@ pub(super) async fn every_job_ends_once_and_can_then_be_asked_for_again<B: Backe
                     store = step(&backend, store, &mut model, Move::Record(number, true)).await;
                 }
                 check(&store, &model).await;
+                let lost = store.resend_lost(JobKind::Push, Timestamp::MAX, at(7)).await.unwrap();
+                assert_eq!(lost, 0, "what has ended cannot be lost");
                 for choice in 0..6 {
                     assert!(model.joinable.is_empty(), "nothing is under way any more");
                     store = step(&backend, store, &mut model, Move::Push(choice)).await;

@@ -244,3 +244,12 @@ pub(super) async fn a_report_revives_a_dead_job(backend: &impl Backend) {
     assert_eq!(store.dead_count().await.unwrap(), 0, "what was recorded is not dead");
     assert_eq!(store.scan(job.id).await.unwrap().unwrap().status, ScanStatus::Complete);
 }
+
+pub(super) async fn a_job_whose_report_is_dead_is_dead(backend: &impl Backend) {
+    let store = backend.open().await;
+    let job = accept_push(&store, "1", 1, 0).await;
+    store.record_started(job.id, "s1", 1, at(1)).await.unwrap();
+    store.record_dead(&DeadLetter { topic: Topic::Reports, ..letter(&job, 5) }).await.unwrap();
+    assert_eq!(steps(&store, job.id).await, ["accepted", "started", "dead"]);
+    assert_ne!(accept_push(&store, "1", 1, 1).await.id, job.id, "nobody joins the dead");
+}

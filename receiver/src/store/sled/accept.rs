@@ -6,6 +6,7 @@ use shared::job::{JobKind, ScanJob};
 use uuid::Uuid;
 
 use super::keys::{Key, Table};
+use super::outbox;
 use super::places::{self, Home};
 use super::tx::Tx;
 use crate::store::{Accepted, Action, EventRecord, Intake, PlannedEvent, ScanRecord, ScanStatus, Step, StoreError};
@@ -131,7 +132,7 @@ pub(super) fn enqueue(tx: &mut Tx<'_>, job: &ScanJob, at: Timestamp) -> Result<(
     if let Some(key) = in_flight(job) {
         tx.put(key, &job.id)?;
     }
-    tx.mark(outbox(job));
+    outbox::add(tx, job);
     let scan = ScanRecord {
         job: job.clone(),
         status: ScanStatus::Accepted,
@@ -141,14 +142,4 @@ pub(super) fn enqueue(tx: &mut Tx<'_>, job: &ScanJob, at: Timestamp) -> Result<(
         timeline: vec![step("accepted", at, None)],
     };
     tx.put(Key::of(Table::Scans).id(job.id), &scan)
-}
-
-/// The row of a job that the queue has not confirmed yet: most urgent kind first, then by age.
-pub(super) fn outbox(job: &ScanJob) -> Key {
-    let rank = match job.kind {
-        JobKind::Push => 0,
-        JobKind::Import => 1,
-        JobKind::Rescan => 2,
-    };
-    Key::of(Table::Outbox).byte(rank).id(job.id)
 }

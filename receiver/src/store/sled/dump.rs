@@ -2,9 +2,9 @@
 
 use std::sync::PoisonError;
 
-use super::accept::outbox;
 use super::jobs::is_under_way;
 use super::keys::{Key, Table};
+use super::outbox;
 use super::tx::Tx;
 use super::{Room, SledStore};
 use crate::store::{ScanRecord, StoreError};
@@ -17,7 +17,7 @@ pub(in crate::store) struct Row {
 
 /// Whether rows of this table are part of an export. The others are made again by an import.
 pub(in crate::store) fn is_exported(table: Table) -> bool {
-    !matches!(table, Table::Meta | Table::Documents)
+    !matches!(table, Table::Meta | Table::Sent | Table::Documents)
 }
 
 impl SledStore {
@@ -46,7 +46,7 @@ impl SledStore {
                 if let (Some(Table::Scans), Some(json)) = (Table::of(&key), &json) {
                     let scan: ScanRecord = serde_json::from_slice(json).map_err(|why| Table::Scans.corrupt(why))?;
                     if is_under_way(&scan) {
-                        tx.mark(outbox(&scan.job));
+                        outbox::add(tx, &scan.job);
                     }
                 }
                 let key = Key::part().raw(&key);

@@ -1,49 +1,17 @@
-//! The life of a job between intake and its report: the outbox, attempts, dead letters.
+//! The life of a job between the queue and its report: attempts, dead letters.
 
 use jiff::Timestamp;
-use shared::queue::Topic;
 use uuid::{NoContext, Uuid};
 
-use super::accept::{enqueue, join, leave_flight, outbox, step};
-use super::keys::{Key, Parts, Table};
+use super::accept::{enqueue, join, leave_flight, step};
+use super::keys::{Key, Table};
+use super::outbox;
 use super::tx::Tx;
 use crate::store::{DeadLetter, ScanRecord, ScanStatus, Step, StoreError};
 use shared::job::ScanJob;
 
 /// How many steps of a scan are kept; a job that restarts its scanner for ever must not grow its record for ever.
 const MOST_STEPS: usize = 100;
-
-/// See [`crate::store::Store::outgoing`].
-pub(super) fn outgoing(tx: &Tx<'_>, limit: usize) -> Result<Vec<ScanJob>, StoreError> {
-    let mut jobs = Vec::new();
-    for row in tx.rows(&Key::of(Table::Outbox)).take(limit) {
-        let (key, _) = row?;
-        let id = key.get(2..).and_then(|id| Parts(id).id());
-        let id = id.ok_or_else(|| Table::Outbox.corrupt("its key holds no id"))?;
-        // Between the two reads the job may have ended.
-        jobs.extend(scan(tx, id)?.map(|scan| scan.job));
-    }
-    Ok(jobs)
-}
-
-/// See [`crate::store::Store::mark_sent`].
-pub(super) fn mark_sent(tx: &mut Tx<'_>, jobs: &[Uuid], at: Timestamp) -> Result<(), StoreError> {
-    for id in jobs {
-        let Some(mut scan) = scan(tx, *id)? else { continue };
-        let waiting = outbox(&scan.job);
-        if !tx.has(&waiting)? {
-            continue;
-        }
-        tx.remove(waiting)?;
-        // A scanner may have begun before we were told that its job was confirmed.
-        if scan.status == ScanStatus::Accepted {
-            scan.status = ScanStatus::Queued;
-        }
-        scan.timeline.insert(scan.timeline.len().min(1), step("queued", at, None));
-        put_scan(tx, &scan)?;
-    }
-    Ok(())
-}
 
 /// See [`crate::store::Store::record_started`].
 pub(super) fn started(
@@ -106,20 +74,20 @@ pub(super) fn is_recorded(scan: &ScanRecord) -> bool {
     matches!(scan.status, Complete | Partial | Unsupported | Failed)
 }
 
-/// See [`crate::store::Store::record_dead`]. A job that has ended otherwise leaves no dead letter: there is nothing to do.
+/// See [`crate::store::Store::record_dead`]. With the report of its end, a job is dead too: nothing more will be heard of
+/// it. A job that has ended otherwise leaves no dead letter: there is nothing to do.
 pub(super) fn dead(tx: &mut Tx<'_>, dead: &DeadLetter) -> Result<(), StoreError> {
     let key = Key::of(Table::Dead).id(dead.id);
     if tx.has(&key)? {
         return Ok(());
     }
-    let job = dead.job.as_ref().filter(|_| matches!(dead.topic, Topic::Jobs(_)));
-    if let Some(job) = job {
+    if let Some(job) = &dead.job {
         let mut scan = scan(tx, job.id)?.unwrap_or_else(|| unheard_of(job));
         if !is_under_way(&scan) {
             return Ok(());
         }
         leave_flight(tx, job)?;
-        tx.remove(outbox(job))?;
+        outbox::forget(tx, job)?;
         scan.status = ScanStatus::Dead;
         scan.reason = Some(dead.reason.clone());
         scan.timeline.push(step("dead", dead.died_at, Some(dead.reason.clone())));

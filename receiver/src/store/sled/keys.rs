@@ -53,6 +53,7 @@ tables! {
     Outbox = 0x22, "outbox";
     Dead = 0x23, "dead";
     DeadByTime = 0x24, "dead-by-time";
+    Sent = 0x25, "sent";
     Registries = 0x30, "registries";
     Repositories = 0x31, "repositories";
     Tags = 0x32, "tags";

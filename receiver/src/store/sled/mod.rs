@@ -13,9 +13,10 @@
 //! | 12 | events | event id | [`EventRecord`] with its own steps only |
 //! | 20 | scans | job id | [`ScanRecord`] |
 //! | 21 | in-flight | `d` registry, digest; or `t` registry, repository, tag | job id |
-//! | 22 | outbox | rank of the kind, job id | |
+//! | 22 | outbox | rank of the kind, job id | a job that the queue has not confirmed |
 //! | 23 | dead | id | [`DeadLetter`] |
 //! | 24 | dead-by-time | time (newest first), id | |
+//! | 25 | sent | rank of the kind, job id | a job that is with the queue or a scanner |
 //! | 30 | registries | registry | name, last event |
 //! | 31 | repositories | registry, repository | life: pushes and deletes |
 //! | 32 | tags | registry, repository, tag | digest (none: retired), when it moved |
@@ -47,7 +48,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use shared::durable::{CACHE_BYTES, Durable};
 use shared::image::{Digest, Repository};
-use shared::job::ScanJob;
+use shared::job::{JobKind, ScanJob};
 use shared::package::Package;
 use shared::report::ScanReport;
 use sled::Tree;
@@ -69,6 +70,7 @@ mod findings;
 mod images;
 mod jobs;
 pub(super) mod keys;
+mod outbox;
 mod places;
 mod query;
 mod record;
@@ -195,11 +197,24 @@ impl Store for SledStore {
     }
 
     async fn outgoing(&self, limit: usize) -> Result<Vec<ScanJob>, StoreError> {
-        self.read(move |tx| jobs::outgoing(tx, limit)).await
+        self.read(move |tx| outbox::outgoing(tx, limit)).await
     }
 
     async fn mark_sent(&self, jobs: &[Uuid], at: Timestamp) -> Result<(), StoreError> {
-        self.write(Room::Any, |tx| jobs::mark_sent(tx, jobs, at)).await
+        self.write(Room::Any, |tx| outbox::mark_sent(tx, jobs, at)).await
+    }
+
+    async fn resend_lost(&self, kind: JobKind, silent_since: Timestamp, at: Timestamp) -> Result<usize, StoreError> {
+        let mut count = 0;
+        loop {
+            // Looked for without holding up writers.
+            let lost = self.read(move |tx| outbox::silent(tx, kind, silent_since)).await?;
+            if lost.is_empty() {
+                return Ok(count);
+            }
+            self.write(Room::Any, |tx| outbox::resend(tx, &lost, silent_since, at)).await?;
+            count += lost.len();
+        }
     }
 
     async fn record_started(&self, job: Uuid, scanner: &str, attempt: u32, at: Timestamp) -> Result<(), StoreError> {

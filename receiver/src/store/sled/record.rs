@@ -6,10 +6,11 @@ use shared::job::JobKind;
 use shared::report::{ImageReport, Outcome, ScanReport, Timings};
 use uuid::Uuid;
 
-use super::accept::{leave_flight, outbox, step};
+use super::accept::{leave_flight, step};
 use super::findings;
 use super::jobs;
 use super::keys::{Key, Table};
+use super::outbox;
 use super::places::{self, Home};
 use super::rows::ImageRow;
 use super::tx::Tx;
@@ -33,7 +34,7 @@ pub(super) fn record(tx: &mut Tx<'_>, report: &ScanReport, at: Timestamp) -> Res
     jobs::put_scan(tx, &scan)?;
 
     leave_flight(tx, &scan.job)?;
-    tx.remove(outbox(&scan.job))?;
+    outbox::forget(tx, &scan.job)?;
     let letter: Option<DeadLetter> = tx.get(&Key::of(Table::Dead).id(scan.job.id))?;
     if let Some(letter) = &letter {
         jobs::remove_letter(tx, letter)?;

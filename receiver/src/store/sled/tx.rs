@@ -224,7 +224,10 @@ impl From<sled::Error> for StoreError {
 
 impl From<DurableError> for StoreError {
     fn from(error: DurableError) -> Self {
-        Self::Disk(error.to_string())
+        match error {
+            DurableError::Document(_) | DurableError::TooLarge { .. } => Table::Documents.corrupt(error),
+            _ => Self::Disk(error.to_string()),
+        }
     }
 }
 
@@ -235,6 +238,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_said_to_be_the_disk() {
+        let damaged = StoreError::from(DurableError::Document("chunk 1 is gone".to_owned()));
+        assert!(matches!(&damaged, StoreError::Corrupt { why, .. } if why.contains("chunk 1 is gone")), "{damaged}");
+        let full = StoreError::from(DurableError::NoSpace { path: "store".into(), free: 1 });
+        assert!(matches!(full, StoreError::Disk(_)), "{full}");
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
