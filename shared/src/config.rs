@@ -2,6 +2,8 @@
 //!
 //! A variable `PLIMSOLL_SECTION__KEY` replaces `key` of `[section]`; further `__` go deeper. Its value is read as TOML
 //! where it can be (`8`, `true`, `["linux/amd64"]`), else as text. Unknown keys are errors that name key and file.
+//!
+//! No error repeats a text of the file: a secret may be written where none belongs.
 
 use std::path::{Path, PathBuf};
 
@@ -52,13 +54,26 @@ pub fn load<T: DeserializeOwned>(
     serde_path_to_error::deserialize(table).map_err(|error| ConfigError::Key {
         origin,
         key: error.path().to_string(),
-        why: error.into_inner().message().to_owned(),
+        why: without_text(error.inner().message()),
     })
 }
 
 fn read(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), why: error.to_string() })
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let why = format!("line {}: {}", 1 + before.matches('\n').count(), error.message());
+        ConfigError::Syntax { path: path.to_owned(), why }
+    })
+}
+
+/// What a deserializer says of a value that does not fit, without the text that it quotes.
+pub fn without_text(message: &str) -> String {
+    let quoted = message.find("string \"").zip(message.rfind("\", expected "));
+    match quoted {
+        Some((begin, end)) if begin < end => format!("{}string{}", &message[..begin], &message[end + 1..]),
+        _ => message.to_owned(),
+    }
 }
 
 /// Lays `PLIMSOLL_A__B=value` over `table`; says whether there was any.
@@ -100,6 +115,7 @@ fn scalar(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
@@ -132,6 +148,35 @@ mod tests {
         assert_eq!(got.receiver, Section { listen: "a".to_owned(), workers: 7 });
         let got = sample(file, &[("PLIMSOLL_RECEIVER__LISTEN", "127.0.0.1:1")]).unwrap();
         assert_eq!(got.receiver.listen, "127.0.0.1:1");
+    }
+
+    #[test]
+    fn no_error_repeats_a_text() {
+        for file in
+            ["[receiver]\nworkers = 'a \", expected secret'", "[receiver]\nlisten = \"secret", "receiver = 'secret'"]
+        {
+            let error = sample(file, &[]).unwrap_err().to_string();
+            assert!(error.contains("plimsoll.toml") && !error.contains("secret"), "{error}");
+        }
+        let error = sample("[receiver]\nlisten = 1", &[]).unwrap_err().to_string();
+        assert!(error.ends_with("receiver.listen: invalid type: integer `1`, expected a string"), "{error}");
+        let error = sample("\n\n[receiver", &[]).unwrap_err().to_string();
+        assert!(error.contains("line 3: "), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_variable_is_too_odd(name in "[A-Z_]{0,20}", value in ".{0,20}") {
+            let name = format!("PLIMSOLL_{name}");
+            let _ = sample("[receiver]\nlisten = 'a'", &[(&name, &value)]);
+            let _ = sample(&value, &[]);
+        }
+
+        #[test]
+        fn a_text_comes_through(value in "[a-z ]{1,20}") {
+            let got = sample("", &[("PLIMSOLL_RECEIVER__LISTEN", &format!("{value:?}"))]).unwrap();
+            prop_assert_eq!(got.receiver.listen, value);
+        }
     }
 
     #[test]

@@ -333,7 +333,37 @@ impl fmt::Display for ImageRef {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_name_is_refused_or_comes_back_as_it_was(text in "\\PC{0,40}|[a-z0-9._/-]{1,12}|sha(256|512)[:-][0-9a-fg.]{0,130}") {
+            if let Ok(name) = text.parse::<Repository>() {
+                prop_assert_eq!(name.as_str(), &text);
+                prop_assert!(text.split('/').all(|part| !part.is_empty() && part != ".." && part != "."));
+            }
+            if let Ok(name) = text.parse::<Tag>() {
+                prop_assert_eq!(name.as_str(), &text);
+                name.names_a_referrer();
+            }
+            if let Ok(digest) = text.parse::<Digest>() {
+                prop_assert_eq!(digest.short().len(), 12);
+                prop_assert_eq!(digest.recompute(b"").hex().len(), digest.hex().len());
+            }
+            if let Ok(platform) = text.parse::<Platform>() {
+                prop_assert_eq!(platform.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn a_reference_says_what_was_read(text in "\\PC{0,40}|([a-z.]{1,9}(:[0-9]{1,4})?/)?[a-z/]{1,9}(:[a-z0-9]{1,4})?(@sha256:[0-9a-f]{64})?") {
+            if let Ok(image) = text.parse::<ImageRef>() {
+                prop_assert_eq!(image.to_string().parse::<ImageRef>().unwrap(), image);
+            }
+        }
+    }
 
     #[test]
     fn names_follow_the_distribution_grammar() {

@@ -12,6 +12,7 @@ use actix_web::http::StatusCode;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
+use shared::config::without_text;
 use shared::event::RegistryEvent;
 use shared::registry::RegistryConfig;
 use shared::secret::Secret;
@@ -181,7 +182,7 @@ fn take_text(section: &mut toml::Table, key: &str) -> Result<Option<String>, Set
 /// Reads a source's own settings.
 fn settings<T: DeserializeOwned>(section: toml::Table) -> Result<T, SettingError> {
     serde_path_to_error::deserialize(toml::Value::Table(section)).map_err(|error| {
-        let why = error.inner().message().to_owned();
+        let why = without_text(error.inner().message());
         SettingError { key: below("", &error.path().to_string()), why }
     })
 }
@@ -316,6 +317,7 @@ mod tests {
         check("kind = 7", "sources.hub.kind: must be a string");
         check("kind = 'distribution'\nregistry = 'r'", "sources.hub.registry: there is no section [registries.r]");
         check("kind = 'distribution'", "sources.hub: missing field `secrets`");
+        check("kind = 'distribution'\nsecrets = 'x'", "sources.hub.secrets: invalid type: string, expected a sequence");
         check("kind = 'distribution'\nsecrets = []", "sources.hub.secrets: needs at least one");
         check("kind = 'distribution'\nsecrets = ['x']\nheader = 'a b'", "sources.hub.header: not the name");
         check("kind = 'distribution'\nsecrets = ['x']\nsekret = 1", "sources.hub.sekret: unknown field");

@@ -296,7 +296,10 @@ impl Answer for Held {
 
 impl From<DurableError> for QueueError {
     fn from(error: DurableError) -> Self {
-        Self::Disk(error.to_string())
+        match error {
+            DurableError::NoSpace { .. } => Self::Unavailable(error.to_string()),
+            _ => Self::Disk(error.to_string()),
+        }
     }
 }
 
@@ -359,6 +362,15 @@ mod tests {
         let dead = next(&mut consumer).await;
         assert_eq!(dead.death.as_ref().unwrap().topic, PUSH);
         dead.ack().await.unwrap();
+    }
+
+    /// Else a worker would give its job back at once, again and again, until the job has "killed" enough workers.
+    #[test]
+    fn a_full_disk_may_pass() {
+        let full = QueueError::from(DurableError::NoSpace { path: "queue".into(), free: 1 });
+        assert!(matches!(full, QueueError::Unavailable(_)), "{full}");
+        let broken = QueueError::from(DurableError::Failed("gone".to_owned()));
+        assert!(matches!(broken, QueueError::Disk(_)), "{broken}");
     }
 
     #[tokio::test]

@@ -77,3 +77,53 @@ pub fn decode<T: Payload>(body: &[u8]) -> Result<T, Unreadable> {
     }
     Ok(serde_json::from_str(opened.payload.get())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::job::JobKind;
+
+    fn job() -> ScanJob {
+        ScanJob {
+            id: Uuid::nil(),
+            kind: JobKind::Push,
+            registry: "main".to_owned(),
+            repository: "team/app".parse().unwrap(),
+            tag: Some("1".parse().unwrap()),
+            digest: None,
+            accepted_at: Timestamp::UNIX_EPOCH,
+            trace: "trace".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        let body = encode(&job()).unwrap();
+        assert_eq!(decode::<ScanJob>(&body).unwrap(), job());
+        let as_report = decode::<Report>(&body).unwrap_err().to_string();
+        assert_eq!(as_report, "expected scan-report of version 1 at most, found scan-job of version 1");
+        let newer = String::from_utf8(body).unwrap().replace("\"version\":1", "\"version\":2");
+        assert!(matches!(decode::<ScanJob>(newer.as_bytes()), Err(Unreadable::Type { found_version: 2, .. })));
+        let deep = format!("{{\"kind\":\"scan-job\",\"version\":1,\"payload\":{}", "[".repeat(100_000));
+        assert!(matches!(decode::<ScanJob>(deep.as_bytes()), Err(Unreadable::Json(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_is_too_odd(body: Vec<u8>) {
+            prop_assert!(decode::<ScanJob>(&body).is_err() && decode::<Report>(&body).is_err());
+        }
+
+        #[test]
+        fn no_damage_is_too_much(at: prop::sample::Index, byte: u8) {
+            let mut body = encode(&job()).unwrap();
+            let at = at.index(body.len());
+            body[at] = byte;
+            let _ = decode::<ScanJob>(&body);
+        }
+    }
+}

@@ -172,8 +172,8 @@ pub trait Consumer: Send {
 /// What can go wrong with a queue.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The broker cannot be reached or does not answer; trying again later may work.
-    #[error("the message broker is not available: {0}")]
+    /// The broker cannot be reached or does not answer, or the embedded queue's disk is full; trying again later may work.
+    #[error("the queue is not available: {0}")]
     Unavailable(String),
     /// The broker answered and refused.
     #[error("the message broker refused: {0}")]

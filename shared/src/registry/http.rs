@@ -220,7 +220,20 @@ fn tls_advice(error: &reqwest::Error) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_answer_is_too_odd(header in "[ -~]{0,40}", body: Vec<u8>, message in ".{0,300}") {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, header.parse().unwrap())]);
+            prop_assert!(retry_after(&headers, Timestamp::now()).is_none_or(|wait| wait <= MAX_RETRY_AFTER));
+            explanation(&body);
+            let told = explanation(serde_json::json!({"errors": [{"message": message}]}).to_string().as_bytes());
+            prop_assert!(told.chars().count() <= SHOWN_MESSAGE && !told.contains(char::is_control));
+        }
+    }
 
     #[test]
     fn retry_after_is_read_in_both_forms_and_bounded() {

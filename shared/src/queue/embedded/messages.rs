@@ -265,7 +265,27 @@ fn unreadable(key: &[u8]) -> DurableError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_row_is_too_odd(row: Vec<u8>) {
+            let _ = (parse_later(&row), number_at(&row, 1), decode(&row.as_slice().into()));
+        }
+
+        #[test]
+        fn what_is_written_is_read(inline: Vec<u8>, number: u64, due in 0..4_000_000_000_000_i64) {
+            let due = Timestamp::from_millisecond(due).unwrap();
+            let place = Place { topic: Topic::Reports, number };
+            prop_assert_eq!(parse_later(&later_key(due, place)).unwrap(), (due, place));
+            let header =
+                Header { id: "id".to_owned(), attempts: 1, published_at: due, death: None, body_apart: Some(number) };
+            let (read, body) = decode(&encode(&header, &inline).unwrap().into()).unwrap();
+            prop_assert_eq!((read.id, read.body_apart, body), (header.id, Some(number), inline));
+        }
+    }
 
     #[test]
     fn codes_are_places_in_the_list() {

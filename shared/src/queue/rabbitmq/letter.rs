@@ -105,6 +105,7 @@ fn number(headers: &FieldTable, key: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use lapin::types::FieldArray;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::job::JobKind;
@@ -123,6 +124,47 @@ mod tests {
         assert_eq!((message.id.as_str(), message.body.as_slice()), ("id", &b"body"[..]));
         assert_eq!((attempt, letter.attempts, letter.death), (5, 4, Some(death)));
     }
+
+    fn value() -> impl Strategy<Value = AMQPValue> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(AMQPValue::LongLongInt),
+            any::<u32>().prop_map(AMQPValue::LongUInt),
+            any::<bool>().prop_map(AMQPValue::Boolean),
+            any::<Vec<u8>>().prop_map(|bytes| AMQPValue::LongString(bytes.into())),
+            "(plimsoll.jobs.push|push|delivery_limit|x)".prop_map(|text| AMQPValue::LongString(text.into())),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            let names = "(queue|reason|x)";
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|list| AMQPValue::FieldArray(list.into())),
+                prop::collection::vec((names, inner), 0..4).prop_map(|entries| {
+                    let mut table = FieldTable::default();
+                    for (name, value) in entries {
+                        table.insert(name.into(), value);
+                    }
+                    AMQPValue::FieldTable(table)
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+           #[test]
+           fn no_headers_are_too_odd(
+               entries in prop::collection::vec(
+                   ("(x-death|x-delivery-count|x-plimsoll-attempts|x-plimsoll-reason|x-plimsoll-topic)", value()),
+                   0..5,
+               )
+           ) {
+               let mut headers = FieldTable::default();
+               for (name, value) in entries {
+    headers.insert(name.into(), value);
+    }
+               let (message, attempt, letter) = opened(Topic::Dead, BasicProperties::default().with_headers(headers));
+               prop_assert!(attempt >= 1 && letter.death.is_some());
+               prop_assert_eq!(message.body, b"body");
+           }
+       }
 
     #[test]
     fn an_id_that_is_too_long_is_refused() {

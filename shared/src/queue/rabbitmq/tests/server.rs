@@ -29,11 +29,9 @@ struct Ports {
 }
 
 impl Server {
-    /// `None` where no broker is installed.
-    pub(super) async fn start() -> Option<Self> {
-        if !Path::new(BIN).join("rabbitmq-server").exists() {
-            return None;
-        }
+    pub(super) async fn start() -> Self {
+        let program = Path::new(BIN).join("rabbitmq-server");
+        assert!(program.exists(), "rabbitmq-server is not installed: run tests/run, or set PLIMSOLL_TEST_AMQP");
         let folder = TempDir::new().unwrap();
         let ports = Ports::free();
         write_certificates(folder.path());
@@ -47,7 +45,7 @@ impl Server {
         let broker = spawn(folder.path(), &ports);
         let mut server = Self { folder, ports, epmd, broker };
         server.wait().await;
-        Some(server)
+        server
     }
 
     pub(super) fn url(&self) -> String {
