@@ -37,6 +37,9 @@ pub enum AdvisoriesError {
         "there is nothing to build from in {0}; run `plimsoll advisories update` or `plimsoll advisories import PATH`"
     )]
     NoSources(PathBuf),
+    /// Nothing could be fetched, and nothing was there before.
+    #[error("nothing could be fetched: {0}")]
+    NothingFetched(String),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::build;
 use super::config::AdvisoriesConfig;
 use super::database::Database;
-use super::download::Downloader;
+use super::download::{DownloadError, Downloader};
 use super::folder::{AdvisoriesError, Folder, Lock, Progress};
 use super::import::ImportReport;
 
@@ -80,7 +80,7 @@ impl Folder {
         let client = client(config)?;
         let lock = self.lock()?;
         let sources = self.sources_path();
-        let downloader = Downloader { client: &client, folder: &sources, attempts, pause };
+        let mut downloader = Downloader { client: &client, folder: &sources, attempts, pause };
         let mut updates = Vec::new();
         for ecosystem in &config.ecosystems {
             let url = zip_url(config, ecosystem)?;
@@ -88,9 +88,20 @@ impl Folder {
             let outcome = match downloader.fetch(ecosystem, url.as_str(), &told).await {
                 Ok(Some(bytes)) => Updated::Fetched { bytes },
                 Ok(None) => Updated::Unchanged,
-                Err(error) => Updated::Failed { why: format!("{url}: {error}") },
+                Err(error) => {
+                    // The server is hardly there: the others get one attempt each.
+                    if matches!(error, DownloadError::Transfer(_)) {
+                        downloader.attempts = 1;
+                    }
+                    Updated::Failed { why: format!("{url}: {error}") }
+                }
             };
             updates.push(SourceUpdate { ecosystem: ecosystem.clone(), outcome });
+        }
+        if let Some(why) = all_failed(&updates)
+            && !self.database_path().exists()
+        {
+            return Err(AdvisoriesError::NothingFetched(why.to_owned()));
         }
         let folder = self.clone();
         let built = tokio::task::spawn_blocking(move || {
@@ -119,6 +130,23 @@ impl Folder {
         }
         Ok(ImportReport::of(&Database::open(&path)?))
     }
+}
+
+impl AdvisoriesConfig {
+    /// Says what cannot be used.
+    pub fn check(&self) -> Result<(), AdvisoriesError> {
+        client(self)?;
+        self.ecosystems.iter().try_for_each(|ecosystem| zip_url(self, ecosystem).map(drop))
+    }
+}
+
+/// Why the first failed, if all did.
+fn all_failed(updates: &[SourceUpdate]) -> Option<&str> {
+    let failures = updates.iter().map(|update| match &update.outcome {
+        Updated::Failed { why } => Some(why.as_str()),
+        _ => None,
+    });
+    failures.collect::<Option<Vec<_>>>()?.first().copied()
 }
 
 fn client(config: &AdvisoriesConfig) -> Result<Client, AdvisoriesError> {
