@@ -67,14 +67,25 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogConfig {
+    /// Says what cannot be used.
+    pub fn check(&self) -> Result<(), String> {
+        self.env_filter().map(drop)
+    }
+
+    fn env_filter(&self) -> Result<EnvFilter, String> {
+        let words = match std::env::var("RUST_LOG") {
+            Ok(words) if !words.is_empty() => words,
+            _ if self.filter.is_empty() => USUAL_FILTER.to_owned(),
+            _ => self.filter.clone(),
+        };
+        EnvFilter::try_new(&words).map_err(|error| format!("{words:?}: {error}"))
+    }
+}
+
 /// Starts logging. `RUST_LOG` wins over the configuration.
 pub fn init_logs(config: &LogConfig) -> Result<(), String> {
-    let words = match std::env::var("RUST_LOG") {
-        Ok(words) if !words.is_empty() => words,
-        _ if config.filter.is_empty() => USUAL_FILTER.to_owned(),
-        _ => config.filter.clone(),
-    };
-    let filter = EnvFilter::try_new(&words).map_err(|error| format!("log filter {words:?}: {error}"))?;
+    let filter = config.env_filter()?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match config.format {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),

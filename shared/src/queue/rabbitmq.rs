@@ -41,6 +41,15 @@ impl RabbitConfig {
     pub fn new(url: SecretString) -> Self {
         Self { url, ca_file: None, prefix: "plimsoll".to_owned() }
     }
+
+    /// Says what cannot be used, without connecting.
+    pub fn check(self) -> Result<(), QueueError> {
+        self.broker().map(drop)
+    }
+
+    fn broker(self) -> Result<Broker, QueueError> {
+        Broker::new(&self.url, self.ca_file, Topology::new(self.prefix)?)
+    }
 }
 
 /// A queue on a broker.
@@ -52,8 +61,7 @@ pub struct RabbitQueue {
 impl RabbitQueue {
     /// Starts connecting. A broker that is away is no error: [`Queue::ready`] tells, and it is tried for ever.
     pub async fn connect(config: RabbitConfig) -> Result<Self, QueueError> {
-        let topology = Topology::new(config.prefix)?;
-        let broker = Arc::new(Broker::new(&config.url, config.ca_file, topology)?);
+        let broker = Arc::new(config.broker()?);
         let publisher = Arc::new(Publisher::start(Arc::clone(&broker)).await);
         Ok(Self { broker, publisher })
     }

@@ -111,6 +111,9 @@ impl Http {
     pub(crate) fn transport(&self, error: &reqwest::Error) -> RegistryError {
         match tls_advice(error) {
             Some(advice) => self.invalid(format!("{}; {advice}", describe(error))),
+            None if error.is_connect() => {
+                self.temporary(format!("{}; check its host and port, and the way there", describe(error)))
+            }
             None => self.temporary(describe(error)),
         }
     }
