@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::config::{Global, Settings};
+use crate::output::say;
 use crate::{Answer, Failure, output};
 
 /// `plimsoll advisories …`
@@ -63,11 +64,11 @@ async fn update(settings: &Settings) -> Result<Answer, Failure> {
     let mut failures = 0;
     for update in &report.updates {
         match &update.outcome {
-            Updated::Fetched { bytes } => println!("{:16} fetched, {:.1} MB", update.ecosystem, *bytes as f64 / 1e6),
-            Updated::Unchanged => println!("{:16} unchanged", update.ecosystem),
+            Updated::Fetched { bytes } => say!("{:16} fetched, {:.1} MB", update.ecosystem, *bytes as f64 / 1e6),
+            Updated::Unchanged => say!("{:16} unchanged", update.ecosystem),
             Updated::Failed { why } => {
                 failures += 1;
-                println!("{:16} {}: {why}", update.ecosystem, output::red("failed"));
+                say!("{:16} {}: {why}", update.ecosystem, output::red("failed"));
             }
         }
     }
@@ -76,6 +77,25 @@ async fn update(settings: &Settings) -> Result<Answer, Failure> {
         return Err(anyhow::anyhow!("{failures} of {} ecosystems could not be fetched", report.updates.len()).into());
     }
     Ok(Answer::Yes)
+}
+
+/// Makes the first database while the service already runs; the log tells how it went.
+pub(crate) async fn fetch_first(settings: Arc<Settings>) {
+    const ADVICE: &str = "run `plimsoll advisories update`, or without a network `plimsoll advisories import PATH`";
+    let config = &settings.config.advisories;
+    tracing::info!(url = config.url, "there is no advisory database: fetching one");
+    match settings.advisories().update(config, Arc::new(|_| {})).await {
+        Ok(report) => {
+            for update in &report.updates {
+                if let Updated::Failed { why } = &update.outcome {
+                    tracing::warn!(ecosystem = update.ecosystem, error = why, "advisories not fetched; {ADVICE}");
+                }
+            }
+            let (_, records) = report.database.totals();
+            tracing::info!(version = report.database.version, records, "advisory database is ready");
+        }
+        Err(error) => tracing::warn!(%error, "advisories not fetched; {ADVICE}"),
+    }
 }
 
 fn bar() -> ProgressBar {
@@ -104,7 +124,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
 
 fn print(report: &ImportReport) {
     let (read, kept) = report.totals();
-    println!(
+    say!(
         "{read} records read, {kept} kept; the database is version {}, {:.1} MB",
         report.version,
         report.size as f64 / 1e6
@@ -129,24 +149,24 @@ fn merge(sources: &[SourceReport], list: fn(&SourceReport) -> &Counted) -> Count
 fn print_examples(what: &str, reasons: &Counted) {
     for (reason, examples) in reasons {
         let first = output::clean(&examples.first.join(", "), 120);
-        println!("  {what}: {:>6}  {} (such as {first})", examples.count, reason.as_str());
+        say!("  {what}: {:>6}  {} (such as {first})", examples.count, reason.as_str());
     }
 }
 
 fn status(settings: &Settings, json: bool) -> Result<(), Failure> {
     let status = settings.advisories().status(settings.config.advisories.stale_after(), Timestamp::now())?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        say!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(());
     }
-    println!("version    {}", status.version);
+    say!("version    {}", status.version);
     let stale = if status.stale { " (stale: run `plimsoll advisories update`)" } else { "" };
-    println!("built at   {}{stale}", status.built_at);
-    println!("size       {:.1} MB", status.size as f64 / 1e6);
+    say!("built at   {}{stale}", status.built_at);
+    say!("size       {:.1} MB", status.size as f64 / 1e6);
     let mut table = output::table(&["Source", "Records", "Matched against"]);
     for source in &status.sources {
         table.add_row(vec![output::clean(&source.name, 60), source.read.to_string(), source.kept.to_string()]);
     }
-    println!("{table}");
+    output::print_table(table);
     Ok(())
 }

@@ -38,7 +38,7 @@ impl Connection {
             Some(token) => token,
             None => first_token(&settings.data_dir).map_err(Failure::Usage)?,
         };
-        ApiClient::new(&base, token).map_err(Failure::Failed)
+        ApiClient::new(&base, token).map_err(Failure::Usage)
     }
 }
 
@@ -52,6 +52,10 @@ fn first_token(data_dir: &Path) -> anyhow::Result<SecretString> {
 impl ApiClient {
     /// A client for the receiver at `base`.
     pub(crate) fn new(base: &str, token: SecretString) -> anyhow::Result<Self> {
+        let is_http = |url: reqwest::Url| ["http", "https"].contains(&url.scheme());
+        if !reqwest::Url::parse(base).is_ok_and(is_http) {
+            bail!("{base:?} is not the http or https address of a receiver");
+        }
         let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
     }

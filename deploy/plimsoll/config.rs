@@ -10,10 +10,12 @@ use ::scanner::config::ScannerConfig;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use shared::registry::RegistryConfig;
+use shared::queue::rabbitmq::RabbitConfig;
+use shared::registry::{Registries, RegistryConfig};
 use shared::secret::{ExposeSecret, Secret};
 use shared::telemetry::LogConfig;
 
+use crate::output::say;
 use crate::{Answer, Failure, output};
 
 /// Every key with its default, as `plimsoll config example` prints it.
@@ -23,10 +25,22 @@ pub(crate) const EXAMPLE: &str = include_str!("../config/plimsoll.example.toml")
 #[derive(Args)]
 pub(crate) struct Global {
     /// Configuration file [default: plimsoll.toml in the data folder, if it is there]
-    #[arg(long, global = true, env = "PLIMSOLL_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "PLIMSOLL_CONFIG",
+        value_name = "FILE",
+        help_heading = "Options of every command"
+    )]
     config: Option<PathBuf>,
     /// Folder of the store, the caches and the advisory database [default: the platform's usual place]
-    #[arg(long, global = true, env = "PLIMSOLL_DATA_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "PLIMSOLL_DATA_DIR",
+        value_name = "DIR",
+        help_heading = "Options of every command"
+    )]
     data_dir: Option<PathBuf>,
 }
 
@@ -66,6 +80,15 @@ pub(crate) enum QueueConfig {
 
 fn default_prefix() -> String {
     "plimsoll".to_owned()
+}
+
+impl QueueConfig {
+    /// The broker, its secrets resolved; `None` where the queue is embedded.
+    pub(crate) fn broker(&self) -> anyhow::Result<Option<RabbitConfig>> {
+        let Self::RabbitMq { url, ca_file, prefix } = self else { return Ok(None) };
+        let url = url.resolve().context("queue.url")?;
+        Ok(Some(RabbitConfig { url, ca_file: ca_file.clone(), prefix: prefix.clone() }))
+    }
 }
 
 /// What a command works with: the configuration and the data folder.
@@ -117,8 +140,13 @@ impl Global {
 impl Settings {
     /// Starts logging as configured.
     pub(crate) fn start_logs(&self) -> Result<(), Failure> {
-        shared::telemetry::init_logs(&self.config.log)
-            .map_err(|why| Failure::usage(anyhow::anyhow!("log.filter: {why}")))
+        shared::telemetry::init_logs(&self.config.log).map_err(|why| self.wrong(anyhow::anyhow!("log.filter: {why}")))
+    }
+
+    /// Something in the configuration cannot be used; `error` names the key, this names the file.
+    pub(crate) fn wrong(&self, error: impl Into<anyhow::Error>) -> Failure {
+        let file = self.file.as_deref().map_or_else(|| "configuration".to_owned(), |file| file.display().to_string());
+        Failure::Usage(error.into().context(file))
     }
 
     /// The folder of the advisory database.
@@ -154,7 +182,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(global: &Global, command: &Command) -> Result<Answer, Failure> {
     match command {
-        Command::Example => print!("{EXAMPLE}"),
+        Command::Example => say!("{}", EXAMPLE.trim_end()),
         Command::Check => check(&global.settings()?)?,
         Command::Setup => {
             let settings = global.settings()?;
@@ -166,22 +194,26 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<Answer, Failure>
 
 fn check(settings: &Settings) -> Result<(), Failure> {
     let config = &settings.config;
-    Sources::build(&config.sources, &config.registries).map_err(Failure::usage)?;
-    config.receiver.check().map_err(Failure::usage)?;
-    for (name, registry) in &config.registries {
-        shared::registry::RegistryClient::new(name, registry)
-            .with_context(|| format!("registries.{name}"))
-            .map_err(Failure::Usage)?;
-    }
-    if let QueueConfig::RabbitMq { url, .. } = &config.queue {
-        url.resolve().context("queue.url").map_err(Failure::Usage)?;
-    }
+    try_parts(config).map_err(|error| settings.wrong(error))?;
     let file = settings.file.as_deref().unwrap_or(Path::new("(no file: defaults)"));
-    println!("configuration  {}", file.display());
-    println!("data folder    {}", settings.data_dir.display());
-    println!("registries     {}", names(config.registries.keys()));
-    println!("sources        {}", names(config.sources.keys()));
-    println!("ok");
+    say!("configuration  {}", file.display());
+    say!("data folder    {}", settings.data_dir.display());
+    say!("registries     {}", names(config.registries.keys()));
+    say!("sources        {}", names(config.sources.keys()));
+    say!("ok");
+    Ok(())
+}
+
+/// Makes everything that the configuration describes, without using it.
+fn try_parts(config: &Config) -> anyhow::Result<()> {
+    config.log.check().map_err(|why| anyhow::anyhow!("log.filter: {why}"))?;
+    Sources::build(&config.sources, &config.registries)?;
+    config.receiver.check()?;
+    Registries::new(&config.registries)?;
+    config.advisories.check()?;
+    if let Some(broker) = config.queue.broker()? {
+        broker.check().context("queue")?;
+    }
     Ok(())
 }
 
@@ -193,8 +225,8 @@ pub(crate) fn print_setup(settings: &Settings, url: &str) -> Result<(), Failure>
         let secret = section.get("secrets").and_then(|secrets| secrets.get(0)).cloned();
         let secret = secret.and_then(|secret| Secret::deserialize(secret).ok()?.resolve().ok());
         let secret = secret.as_ref().map_or("SECRET", |secret| secret.expose_secret());
-        println!("\n{}\n", output::bold(format!("# {name} ({})", kind.name)));
-        print!("{}", (kind.setup)(&format!("{url}/webhooks/{name}"), secret));
+        say!("\n{}\n", output::bold(format!("# {name} ({})", kind.name)));
+        say!("{}", (kind.setup)(&format!("{url}/webhooks/{name}"), secret).trim_end());
     }
     Ok(())
 }

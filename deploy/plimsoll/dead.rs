@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::api_client::{Connection, items, text};
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, output};
 
 /// `plimsoll dead …`
@@ -37,24 +38,29 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
     match command {
         Command::List { connection } => {
             let answer = connection.open(global)?.get("/dead-jobs", &[]).await?;
-            let mut table = output::table(&["Id", "Died", "Image", "Reason"]);
-            for dead in items(&answer) {
-                let reason = output::clean(text(dead, "reason"), 400);
-                table.add_row(vec![text(dead, "id"), text(dead, "died_at"), &image(dead), &reason]);
+            items(&answer).iter().for_each(print);
+            if items(&answer).is_empty() {
+                say!("no dead jobs");
             }
-            println!("{table}");
         }
         Command::Replay { connection, id } => {
             let path = format!("/dead-jobs/{id}/replay");
             let answer = connection.open(global)?.call(Method::POST, &path, &[], None).await?;
-            println!("queued again as scan {}", text(&answer, "scan_id"));
+            say!("queued again as scan {}", text(&answer, "scan_id"));
         }
         Command::Discard { connection, id } => {
             connection.open(global)?.call(Method::DELETE, &format!("/dead-jobs/{id}"), &[], None).await?;
-            println!("dropped");
+            say!("dropped");
         }
     }
     Ok(Answer::Yes)
+}
+
+/// Three lines, since the reason may be long and is what matters.
+fn print(dead: &Value) {
+    say!("{}  {}", output::bold(text(dead, "id")), text(dead, "died_at"));
+    say!("  {}", image(dead));
+    say!("  {}\n", output::clean(text(dead, "reason"), 400));
 }
 
 fn image(dead: &Value) -> String {

@@ -4,6 +4,7 @@ use ::scanner::inventory::package_from_purl;
 use ::scanner::matcher::{self, Considered, Explanation};
 
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, output};
 
 /// `plimsoll explain`
@@ -23,7 +24,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<Answer, Failure> {
     let database = global.settings()?.advisory_database().current()?;
     let explanation = matcher::explain(&package, args.id.as_deref(), &database)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&explanation)?);
+        say!("{}", serde_json::to_string_pretty(&explanation)?);
     } else {
         print(&explanation, args.id.as_deref());
     }
@@ -31,34 +32,34 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<Answer, Failure> {
 }
 
 fn print(explanation: &Explanation, id: Option<&str>) {
-    println!("{}", output::bold(&explanation.purl));
+    say!("{}", output::bold(&explanation.purl));
     match &explanation.ecosystem {
-        None => println!("It belongs to no ecosystem that is known, so nothing can be looked up. Is distro= missing?"),
-        Some(ecosystem) if !explanation.covered => println!("The database has no advisories for {ecosystem}."),
-        Some(ecosystem) => println!("{ecosystem}: looked up {}", explanation.looked_up.join(", ")),
+        None => say!("It belongs to no ecosystem that is known, so nothing can be looked up. Is distro= missing?"),
+        Some(ecosystem) if !explanation.covered => say!("The database has no advisories for {ecosystem}."),
+        Some(ecosystem) => say!("{ecosystem}: looked up {}", explanation.looked_up.join(", ")),
     }
     explanation.considered.iter().for_each(print_advisory);
     if let (Some(known), Some(id)) = (explanation.known_elsewhere, id) {
         let known = if known { "the database has it, for other packages" } else { "the database does not have it" };
-        println!("\nNo advisory for this package goes by {id}; {known}.");
+        say!("\nNo advisory for this package goes by {id}; {known}.");
     }
-    println!("\n{}", output::bold(format!("{} findings", explanation.findings.len())));
+    say!("\n{}", output::bold(format!("{} findings", explanation.findings.len())));
     for finding in &explanation.findings {
         let fixed =
             finding.fixed_version.as_deref().map_or("no fix is known".to_owned(), |fixed| format!("fixed in {fixed}"));
-        println!("  {}  {}, {fixed}, by {}", finding.id, finding.severity, finding.advisories.join(", "));
+        say!("  {}  {}, {fixed}, by {}", finding.id, finding.severity, finding.advisories.join(", "));
     }
     for warning in &explanation.warnings {
-        println!("  {}: {}", warning.code, warning.message);
+        say!("  {}: {}", warning.code, warning.message);
     }
     let stamp = &explanation.advisories;
-    println!("advisories of {} (version {})", stamp.built_at, stamp.version);
+    say!("advisories of {} (version {})", stamp.built_at, stamp.version);
 }
 
 fn print_advisory(advisory: &Considered) {
-    println!("\n{}: {}", output::bold(&advisory.id), advisory.verdict);
+    say!("\n{}: {}", output::bold(&advisory.id), advisory.verdict);
     for names in &advisory.vulnerabilities {
-        println!("  about {}", names.join(", "));
+        say!("  about {}", names.join(", "));
     }
     for range in &advisory.ranges {
         let within = match range.within {
@@ -66,11 +67,11 @@ fn print_advisory(advisory: &Considered) {
             Some(false) => "outside",
             None => "undecided",
         };
-        println!("  {} {}", range.kind, output::clean(&range.events.join(", "), 400));
-        println!("    {} is {within}: {}", advisory.version, range.decided_by);
+        say!("  {} {}", range.kind, output::clean(&range.events.join(", "), 400));
+        say!("    {} is {within}: {}", advisory.version, range.decided_by);
     }
     if advisory.listed > 0 {
         let listed = if advisory.is_listed { "among" } else { "not among" };
-        println!("  {} is {listed} the {} versions that it lists", advisory.version, advisory.listed);
+        say!("  {} is {listed} the {} versions that it lists", advisory.version, advisory.listed);
     }
 }

@@ -5,6 +5,7 @@ use shared::finding::Severity;
 
 use crate::api_client::{Connection, items, text};
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, output};
 
 /// `plimsoll findings`
@@ -59,7 +60,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<Answer, Failure> 
     let query: Vec<_> = filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let answer = args.connection.open(global)?.get("/findings", &query).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
         print(&answer);
     }
@@ -67,9 +68,14 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<Answer, Failure> 
 }
 
 fn print(answer: &Value) {
-    println!("{}", table(items(answer)));
+    let found = items(answer);
+    if found.is_empty() {
+        say!("no findings");
+    } else {
+        output::print_table(table(found));
+    }
     if answer.get("next").is_some() {
-        println!("There are more: raise --limit, or narrow the search.");
+        say!("There are more: raise --limit, or narrow the search.");
     }
 }
 

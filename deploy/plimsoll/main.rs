@@ -10,6 +10,7 @@ mod findings;
 mod output;
 mod receiver;
 mod scan;
+mod scan_progress;
 mod scan_target;
 mod scanner;
 mod service;
@@ -121,8 +122,19 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
-    eprintln!("{} {error:#}", output::red("error:"));
+    eprintln!("{} {}", output::red("error:"), with_causes(error));
     ExitCode::from(status)
+}
+
+/// The error and its causes, without those that it has told already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 fn run(cli: Cli) -> Result<Answer, Failure> {

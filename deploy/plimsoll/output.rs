@@ -1,14 +1,37 @@
 //! What people see: colours only on a terminal, tables that fit it.
 
-use std::fmt::Display;
-use std::io::IsTerminal;
+use std::fmt::{Arguments, Display};
+use std::io::{ErrorKind, IsTerminal, Write};
 
-use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Row, Table, TableStyle};
 use owo_colors::OwoColorize;
 use shared::finding::Severity;
 
 /// A line below the header, and nothing else that is not content.
 const LINED_HEADER: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Spaces between two columns, one of which belongs to the table's own line between them.
+const GAP: u16 = 2;
+
+/// A last column that has less room than this says nothing.
+const NARROWEST: u16 = 16;
+
+/// `println!` for output that people pipe: a reader that has seen enough (`| head`) is no fault.
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::output::write_line(format_args!($($argument)*)) };
+}
+pub(crate) use say;
+
+/// Writes a line to standard output; ends the process if it cannot be written.
+pub(crate) fn write_line(line: Arguments<'_>) {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("{} cannot write to standard output: {error}", red("error:"));
+            std::process::exit(3);
+        }
+        _ => {}
+    }
+}
 
 /// Red on a terminal.
 pub(crate) fn red(text: impl Display) -> String {
@@ -24,19 +47,52 @@ fn coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// An empty table with these columns, as wide as the terminal; 120 columns elsewhere. The first column is never
-/// broken into lines: it is what people copy.
+/// An empty table with these columns, for [`print_table`].
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(LINED_HEADER).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    if let Some(first) = table.column_mut(0) {
-        first.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    if !coloured(&std::io::stdout()) {
-        table.force_no_tty().set_width(120);
+    let mut titles = Row::from(header);
+    titles.max_height(1);
+    table.set_header(titles);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, GAP - 1));
     }
     table
+}
+
+/// Prints a table, one line for each row. On a terminal that is too narrow the last column is cut, or left out where
+/// it would say nothing; if that is not enough, others are cut, but never the first two: they are what people copy.
+pub(crate) fn print_table(mut table: Table) {
+    for row in table.row_iter_mut() {
+        row.max_height(1);
+    }
+    if let Some(width) = table.width() {
+        fit(&mut table, width);
+    }
+    if !coloured(&std::io::stdout()) {
+        table.force_no_tty();
+    }
+    say!("{}", table.trim_fmt());
+}
+
+fn fit(table: &mut Table, width: u16) {
+    table.set_width(width);
+    let widths = table.column_max_content_widths();
+    let Some((last, others)) = widths.split_last() else { return };
+    let taken: u16 = others.iter().map(|column| column + GAP).sum();
+    let hidden = width < taken + NARROWEST.min(*last);
+    let whole = if taken <= width + GAP { others.len() } else { 2 };
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index < whole {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        if index == others.len() && hidden {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+        if index + usize::from(hidden) == others.len() {
+            column.set_padding((0, 0));
+        }
+    }
 }
 
 /// A severity in its colour.
@@ -48,6 +104,11 @@ pub(crate) fn severity(severity: Severity) -> Cell {
         Severity::Medium => cell.fg(Color::Yellow),
         Severity::Low | Severity::Negligible | Severity::Unknown => cell,
     }
+}
+
+/// The day of a time in RFC 3339.
+pub(crate) fn day(time: &str) -> &str {
+    time.get(..10).unwrap_or(time)
 }
 
 /// `text`, made fit for a terminal: control characters, which could move its cursor or change its colours, become `·`;

@@ -3,6 +3,7 @@
 use shared::shutdown::{self, Shutdown};
 
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, service, starter};
 
 /// `plimsoll receiver`
@@ -18,7 +19,7 @@ pub(crate) async fn run(global: &Global, _: Args) -> Result<Answer, Failure> {
     starter::first_token(&settings.data_dir, store.as_ref()).await?;
     let parts = service::receiver_parts(&settings, store, queue, metrics, Vec::new())?;
     let listener = service::bind(&settings)?;
-    println!("receiver listens on http://{}", listener.local_addr()?);
+    say!("receiver listens on http://{}", listener.local_addr()?);
     let shutdown = Shutdown::new();
     shutdown::on_signal(shutdown.clone());
     ::receiver::run(parts, listener, shutdown).await?;

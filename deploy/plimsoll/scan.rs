@@ -11,6 +11,7 @@ use shared::package::{Distro, Package};
 use shared::report::{AdvisoryStamp, ImageReport, Outcome, Warning};
 
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, output, scan_target};
 
 /// `plimsoll scan`
@@ -130,18 +131,18 @@ fn print_json(results: &[Document<'_>]) -> Result<(), Failure> {
         [one] => serde_json::to_string_pretty(one)?,
         all => serde_json::to_string_pretty(all)?,
     };
-    println!("{text}");
+    say!("{text}");
     Ok(())
 }
 
 fn print_table(result: &Document<'_>) {
     let platform = result.platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
-    println!("{}{platform}", output::bold(output::clean(&result.target, 200)));
+    say!("{}{platform}", output::bold(output::clean(&result.target, 200)));
     if let Some(digest) = result.digest {
-        println!("{digest}");
+        say!("{digest}");
     }
     let distro = result.distro.map(|distro| distro.name.as_deref().unwrap_or(&distro.id)).unwrap_or("no distro");
-    println!("{}, {} packages\n", output::clean(distro, 80), result.packages.len());
+    say!("{}, {} packages\n", output::clean(distro, 80), result.packages.len());
     if !result.findings.is_empty() {
         let mut table = output::table(&["Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Title"]);
         for row in &result.findings {
@@ -154,18 +155,18 @@ fn print_table(result: &Document<'_>) {
                 output::clean(row.title, 90).into(),
             ]);
         }
-        println!("{table}");
+        output::print_table(table);
     }
     let severities = result.findings.iter().map(|row| row.finding.severity);
-    println!("{}: {}", output::bold(format!("{} findings", result.findings.len())), output::summary(severities));
+    say!("{}: {}", output::bold(format!("{} findings", result.findings.len())), output::summary(severities));
     match result.outcome {
         Outcome::Complete => {}
-        outcome => println!("{} {}", output::red(outcome.as_str()), output::clean(result.reason.unwrap_or(""), 400)),
+        outcome => say!("{} {}", output::red(outcome.as_str()), output::clean(result.reason.unwrap_or(""), 400)),
     }
     for warning in result.warnings {
-        println!("  {}: {}", warning.code, output::clean(&warning.message, 400));
+        say!("  {}: {}", warning.code, output::clean(&warning.message, 400));
     }
     if let Some(stamp) = result.advisories {
-        println!("advisories of {} (version {})", stamp.built_at, stamp.version);
+        say!("advisories of {} (version {})", stamp.built_at, stamp.version);
     }
 }

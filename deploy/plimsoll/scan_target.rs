@@ -12,6 +12,7 @@ use shared::report::{ImageReport, Outcome, Timings};
 
 use crate::Failure;
 use crate::config::Settings;
+use crate::scan_progress::Watched;
 use crate::service;
 
 /// Package URLs in one file.
@@ -31,11 +32,13 @@ pub(crate) async fn scan(settings: &Settings, target: &Target) -> std::result::R
     let scanned = match target {
         Target::Image(image) => {
             let source = RegistrySource::new(client(settings, image)?, image.repository.clone());
-            scanner.scan_source(&source, Some(&image.reference())).await?
+            scanner.scan_source(&Watched::new(source), Some(&image.reference())).await?
         }
-        Target::OciLayout { dir, name } => scanner.scan_source(&OciLayout::new(dir, name.clone()), None).await?,
+        Target::OciLayout { dir, name } => {
+            scanner.scan_source(&Watched::new(OciLayout::new(dir, name.clone())), None).await?
+        }
         Target::DockerArchive { file, name } => {
-            scanner.scan_source(&DockerArchive::new(file, name.clone()), None).await?
+            scanner.scan_source(&Watched::new(DockerArchive::new(file, name.clone())), None).await?
         }
         Target::Rootfs(folder) => {
             return Ok(Result { digest: None, images: vec![scanner.scan_rootfs(folder).await?] });
@@ -47,7 +50,7 @@ pub(crate) async fn scan(settings: &Settings, target: &Target) -> std::result::R
 
 /// The configured registry of that host; else that host, anonymously.
 fn client(settings: &Settings, image: &ImageRef) -> std::result::Result<RegistryClient, Failure> {
-    let configured = Registries::new(&settings.config.registries).map_err(Failure::usage)?;
+    let configured = Registries::new(&settings.config.registries).map_err(|error| settings.wrong(error))?;
     if let Some(client) = configured.select(&image.host) {
         return Ok(client.clone());
     }

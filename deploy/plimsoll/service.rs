@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use shared::durable::Durable;
 use shared::queue::Queue;
 use shared::queue::embedded::EmbeddedQueue;
-use shared::queue::rabbitmq::{RabbitConfig, RabbitQueue};
+use shared::queue::rabbitmq::RabbitQueue;
 use shared::shutdown::Shutdown;
 
 use crate::Failure;
@@ -44,12 +44,11 @@ pub(crate) fn embedded_queue(data_dir: &Path) -> Result<Arc<dyn Queue>, Failure>
 
 /// The configured queue.
 pub(crate) async fn queue(settings: &Settings) -> Result<Arc<dyn Queue>, Failure> {
-    match &settings.config.queue {
-        QueueConfig::Embedded => embedded_queue(&settings.data_dir),
-        QueueConfig::RabbitMq { url, ca_file, prefix } => {
-            let url = url.resolve().context("queue.url").map_err(Failure::Usage)?;
-            let config = RabbitConfig { url, ca_file: ca_file.clone(), prefix: prefix.clone() };
-            Ok(Arc::new(RabbitQueue::connect(config).await?))
+    match settings.config.queue.broker().map_err(|error| settings.wrong(error))? {
+        None => embedded_queue(&settings.data_dir),
+        Some(broker) => {
+            let connected = RabbitQueue::connect(broker).await.context("queue");
+            Ok(Arc::new(connected.map_err(|error| settings.wrong(error))?))
         }
     }
 }
@@ -83,7 +82,7 @@ pub(crate) fn receiver_parts(
     let config = &settings.config;
     Ok(::receiver::Parts {
         config: config.receiver.clone(),
-        sources: Sources::build(&config.sources, &config.registries).map_err(Failure::usage)?,
+        sources: Sources::build(&config.sources, &config.registries).map_err(|error| settings.wrong(error))?,
         registries: config.registries.clone(),
         store,
         queue,
@@ -96,7 +95,8 @@ pub(crate) fn receiver_parts(
 pub(crate) fn scanner(settings: &Settings) -> Result<Scanner, Failure> {
     let config = ScannerConfig { name: Some(name(settings)), ..settings.config.scanner.clone() };
     let advisories = settings.advisory_database();
-    Scanner::new(config, &settings.config.registries, &settings.data_dir, advisories).map_err(Failure::usage)
+    Scanner::new(config, &settings.config.registries, &settings.data_dir, advisories)
+        .map_err(|error| settings.wrong(error))
 }
 
 /// Works on jobs until `shutdown`.

@@ -16,7 +16,7 @@ const STARTER: &str = include_str!("../config/starter.toml");
 
 /// Writes `plimsoll.toml` and its secrets into `data_dir`.
 pub(crate) fn write_configuration(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    let secrets = data_dir.join("secrets");
+    let secrets = std::path::absolute(data_dir.join("secrets"))?;
     fs::create_dir_all(&secrets).with_context(|| format!("cannot create {}", secrets.display()))?;
     write_secret(&secrets.join("events.secret"), &signing_secret())?;
     write_secret(&secrets.join("distribution.secret"), &URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))?;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::api_client::{Connection, items, text};
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, output};
 
 /// `plimsoll token …`
@@ -65,27 +66,27 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
         Command::Create { connection, name, role, expires_in } => {
             let body = json!({ "name": name, "role": role.as_str(), "expires_in_days": expires_in });
             let answer = connection.open(global)?.call(Method::POST, "/tokens", &[], Some(body)).await?;
-            println!("{}", text(&answer, "token"));
+            say!("{}", text(&answer, "token"));
         }
         Command::List { connection } => {
             let answer = connection.open(global)?.get("/tokens", &[]).await?;
-            let mut table = output::table(&["Id", "Name", "Role", "Created", "Expires"]);
+            let mut table = output::table(&["Id", "Role", "Created", "Expires", "Name"]);
             for token in items(&answer) {
                 let name = output::clean(text(token, "name"), 60);
                 let row = [
                     text(token, "id"),
-                    &name,
                     text(token, "role"),
-                    text(token, "created_at"),
-                    text(token, "expires_at"),
+                    output::day(text(token, "created_at")),
+                    output::day(text(token, "expires_at")),
+                    &name,
                 ];
                 table.add_row(row);
             }
-            println!("{table}");
+            output::print_table(table);
         }
         Command::Revoke { connection, id } => {
             connection.open(global)?.call(Method::DELETE, &format!("/tokens/{id}"), &[], None).await?;
-            println!("revoked");
+            say!("revoked");
         }
     }
     Ok(Answer::Yes)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use shared::shutdown::{self, Shutdown};
 
 use crate::config::{Global, Settings};
-use crate::{Answer, Failure, config, demo, output, service, starter};
+use crate::output::say;
+use crate::{Answer, Failure, advisories, config, demo, output, service, starter};
 
 /// `plimsoll up`
 #[derive(clap::Args)]
@@ -37,6 +38,9 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<Answer, Failure> 
     let settings = Arc::new(global.settings()?);
     settings.start_logs()?;
     let running = start(Arc::clone(&settings)).await?;
+    if settings.advisory_database().current().is_err() {
+        tokio::spawn(advisories::fetch_first(Arc::clone(&settings)));
+    }
     introduce(&settings, &running.url, first_start)?;
     running.wait().await?;
     Ok(Answer::Yes)
@@ -83,18 +87,18 @@ impl Running {
 
 /// Says where everything is; on the first start also what to paste into the registry's configuration.
 fn introduce(settings: &Settings, url: &str, first_start: bool) -> Result<(), Failure> {
-    println!("{} listens on {url}", output::bold("Plimsoll"));
+    say!("{} listens on {url}", output::bold("Plimsoll"));
     if let Some(file) = &settings.file {
-        println!("  configuration  {}", file.display());
+        say!("  configuration  {}", file.display());
     }
-    println!("  token          {}", starter::token_path(&settings.data_dir).display());
-    if let Err(error) = settings.advisory_database().current() {
-        println!("  advisories     {error}");
+    say!("  token          {}", starter::token_path(&settings.data_dir).display());
+    if settings.advisory_database().current().is_err() {
+        say!("  advisories     none yet, being fetched; until then scans are partial");
     }
     if first_start {
-        println!("\nThis is the first start. Say where your registry is in the configuration, and paste there:");
+        say!("\nThis is the first start. Say where your registry is in the configuration, and paste there:");
         config::print_setup(settings, url)?;
     }
-    println!("\nFor senders: plimsoll config setup. For findings: plimsoll findings. Ctrl-C stops.");
+    say!("\nFor senders: plimsoll config setup. For findings: plimsoll findings. Ctrl-C stops.");
     Ok(())
 }

@@ -7,6 +7,7 @@ use ::scanner::versions;
 use anyhow::Context;
 use clap::Subcommand;
 
+use crate::output::say;
 use crate::{Answer, Failure};
 
 /// `plimsoll versions …`
@@ -28,9 +29,9 @@ pub(crate) fn run(command: &Command) -> Result<Answer, Failure> {
     let text = read(file.as_ref())?;
     let report = versions::check(ecosystem, &text).map_err(Failure::usage)?;
     for failure in &report.failed {
-        println!("line {}: {}: {}", failure.line_number, failure.line, failure.actual);
+        say!("line {}: {}: {}", failure.line_number, failure.line, failure.actual);
     }
-    println!("{} hold, {} do not", report.held, report.failed.len());
+    say!("{} hold, {} do not", report.held, report.failed.len());
     Ok(if report.failed.is_empty() { Answer::Yes } else { Answer::No })
 }
 

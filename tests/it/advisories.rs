@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use actix_web::error::ErrorNotFound;
+use actix_web::{App, HttpServer, web};
 use serde_json::Value;
 
+use crate::support::eventually;
 use crate::support::plimsoll::Installation;
 
 /// All the advisories there are, where they are; else those of the demo.
@@ -40,6 +43,50 @@ fn no_record_is_silently_dropped() {
         assert_eq!(source["read"], records(&path), "{name}");
         assert_eq!(source["read"].as_u64(), Some(source["kept"].as_u64().unwrap() + left_out), "{name}");
     }
+}
+
+/// A mirror of the demo's advisories, in the layout of OSV's.
+fn mirror() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let zip = async |ecosystem: web::Path<String>| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo/advisories");
+        std::fs::read(folder.join(format!("{ecosystem}.zip"))).map_err(ErrorNotFound)
+    };
+    let server = HttpServer::new(move || App::new().route("/{ecosystem}/all.zip", web::get().to(zip)));
+    tokio::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
+    url
+}
+
+/// An installation that has no advisories yet.
+fn without_advisories(url: &str) -> Installation {
+    let installation = Installation::new(&format!("[advisories]\nurl = \"{url}\"\necosystems = [\"npm\", \"PyPI\"]\n"));
+    std::fs::remove_dir_all(installation.data_dir().join("advisories")).unwrap();
+    installation
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_fetches_advisories_by_itself() {
+    let installation = without_advisories(&mirror());
+    let _up = installation.serve("up").await;
+    let status = eventually("there is a database", async || {
+        let output = installation.run(&["advisories", "status", "--json"]);
+        output.status.success().then(|| serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    })
+    .await;
+    let names: Vec<_> = status["sources"].as_array().unwrap().iter().map(|source| source["name"].clone()).collect();
+    assert_eq!(names, ["PyPI", "npm"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_network_the_first_start_serves_and_names_the_command() {
+    let installation = without_advisories("http://127.0.0.1:1");
+    let _up = installation.serve("up").await;
+    eventually("the log says what to do", async || {
+        installation.log_text().contains("plimsoll advisories import").then_some(())
+    })
+    .await;
+    assert!(!installation.data_dir().join("advisories/advisories.db").exists());
 }
 
 #[test]

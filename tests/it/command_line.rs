@@ -1,7 +1,7 @@
 //! What a person at a terminal, or a CI job, gets.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -64,6 +64,33 @@ fn exit_statuses_serve_a_pipeline() {
     assert!(text(&absent.stderr).contains("/nowhere"), "{}", text(&absent.stderr));
     let unreachable = installation.run(&["scan", "127.0.0.1:1/a/b:c"]);
     assert_eq!(unreachable.status.code(), Some(3));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_fault() {
+    let (installation, layout) = application();
+    let target = format!("oci:{}", layout.path().display());
+    let mut scan = installation.command(&["scan", &target, "--fail-on", "low"]);
+    let mut scan = scan.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(scan.stdout.take());
+    let output = scan.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_terminal_of_80_columns_gets_one_line_for_each_finding() {
+    let (installation, layout) = application();
+    let target = format!("oci:{}", layout.path().display());
+    let scan = installation.command(&["scan", &target]);
+    let words = std::iter::once(scan.get_program()).chain(scan.get_args());
+    let words: Vec<_> = words.map(|word| format!("{word:?}")).collect();
+    let line = format!("stty cols 80; NO_COLOR=1 {}", words.join(" "));
+    let shown = run(Command::new("script").args(["-qec", &line, "/dev/null"]));
+    let findings =
+        json(&installation.run(&["scan", &target, "--format", "json"]))["findings"].as_array().unwrap().len();
+    let lines: Vec<_> = shown.lines().filter(|line| line.contains("  CVE-")).collect();
+    assert_eq!(lines.len(), findings, "{shown}");
+    assert!(lines.iter().all(|line| line.trim_end().chars().count() <= 80), "{shown}");
 }
 
 #[test]
@@ -136,11 +163,24 @@ fn a_wrong_configuration_is_named() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("pasword") && said.contains("plimsoll.toml"), "{said}");
+    for (section, key) in [
+        ("[queue]\nkind = \"rabbitmq\"\nurl = \"http://broker\"\n", "queue"),
+        ("[advisories]\nurl = \"nonsense\"\n", "advisories"),
+        ("[log]\nfilter = \"==\"\n", "log.filter"),
+        ("[sources.x]\nkind = \"distribution\"\nsecrets = [{ file = \"/nowhere\" }]\n", "sources.x.secrets"),
+    ] {
+        let installation = Installation::new("");
+        installation.configure(section);
+        let output = installation.run(&["config", "check"]);
+        assert_eq!(output.status.code(), Some(2), "{section}");
+        let said = text(&output.stderr);
+        assert!(said.contains(key) && said.contains("plimsoll.toml"), "{said}");
+    }
     let missing = Installation::new(
         "[registries.x]\nhost = \"a\"\nusername = \"u\"\npassword = { env = \"PLIMSOLL_NO_SUCH_VARIABLE\" }\n",
     );
     let said = text(&missing.run(&["config", "check"]).stderr);
-    assert!(said.contains("registries.x") && said.contains("PLIMSOLL_NO_SUCH_VARIABLE"), "{said}");
+    assert!(said.contains("plimsoll.toml: registries.x") && said.contains("PLIMSOLL_NO_SUCH_VARIABLE"), "{said}");
 }
 
 #[test]

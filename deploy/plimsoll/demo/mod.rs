@@ -6,9 +6,10 @@
 
 mod registry;
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::receiver::sources::standard_webhooks;
 use ::scanner::advisories::Folder;
@@ -22,6 +23,7 @@ use shared::secret::{ExposeSecret, SecretString};
 
 use crate::api_client::{ApiClient, items, text};
 use crate::config::Global;
+use crate::output::say;
 use crate::{Answer, Failure, findings, output, starter, up};
 
 #[derive(RustEmbed)]
@@ -39,28 +41,43 @@ pub(crate) async fn run(global: &Global) -> Result<Answer, Failure> {
     let host = registry::serve()?;
     let config = write_configuration(&data_dir, &secret, &host.to_string())?;
 
-    println!("{}  importing the advisories that ship with it", output::bold("1/4"));
+    let mut steps = Steps::begin();
     import_advisories(&data_dir)?;
+    steps.done("the advisories that ship with Plimsoll are imported");
 
     let settings = Arc::new(Global::at(data_dir, config).settings()?);
     settings.start_logs()?;
     let running = up::start(settings).await?;
-    println!("{}  receiver and scanner run; the API is at {}", output::bold("2/4"), running.url);
+    steps.done(format!("receiver and scanner run; the API is at {}", running.url));
 
     deliver(&running.url, &secret, &host.to_string()).await?;
-    println!(
-        "{}  a signed delivery says that {host}/{}:{} was pushed",
-        output::bold("3/4"),
-        registry::REPOSITORY,
-        registry::TAG
-    );
+    steps.done(format!("a signed delivery is accepted: {host}/{}:{} was pushed", registry::REPOSITORY, registry::TAG));
 
     let api = ApiClient::new(&running.url, SecretString::from(running.token.clone()))?;
     let event = recorded_event(&api).await?;
-    println!("{}  recorded", output::bold("4/4"));
+    steps.done("the image is pulled and scanned, its findings are recorded");
     show(&api, &event, &running).await?;
     running.wait().await?;
     Ok(Answer::Yes)
+}
+
+/// Tells the steps of the demonstration, and how long each took.
+struct Steps {
+    number: u8,
+    since: Instant,
+}
+
+impl Steps {
+    fn begin() -> Self {
+        Self { number: 0, since: Instant::now() }
+    }
+
+    fn done(&mut self, what: impl Display) {
+        self.number += 1;
+        let took = self.since.elapsed().as_millis();
+        say!("{} {took:>5} ms  {what}", output::bold(format!("{}/4", self.number)));
+        self.since = Instant::now();
+    }
 }
 
 fn write_configuration(data_dir: &Path, secret: &SecretString, host: &str) -> anyhow::Result<std::path::PathBuf> {
@@ -148,19 +165,21 @@ async fn show(api: &ApiClient, event: &Value, running: &up::Running) -> anyhow::
     let query = [("digest", digest.to_string()), ("limit", "500".to_owned())];
     let listing = api.get("/findings", &query).await?;
     let found = items(&listing);
-    println!("\n{}", findings::table(found));
+    say!("");
+    output::print_table(findings::table(found));
     let severities = found.iter().filter_map(|finding| text(finding, "severity").parse::<Severity>().ok());
-    println!("{}: {}", output::bold(format!("{} findings", found.len())), output::summary(severities));
+    say!("{}: {}", output::bold(format!("{} findings", found.len())), output::summary(severities));
 
     let image = api.get(&format!("/images/{digest}"), &[]).await?;
     let event = api.get(&format!("/events/{}", text(event, "id")), &[]).await?;
-    println!("\n{}", timeline(&event));
+    say!("");
+    output::print_table(timeline(&event));
     if let Some(timings) = items(&image).first().and_then(|image| image.get("timings")) {
-        println!("{}", steps(timings));
+        say!("{}", parts(timings));
     }
-    println!("\nAsk for more:\n");
-    println!("  curl -H 'Authorization: Bearer {}' '{}/api/v1/findings?at_least=high'", running.token, running.url);
-    println!("\nURL    {}\ntoken  {}\n\nServing until Ctrl-C.", running.url, running.token);
+    say!("\nAsk for more:\n");
+    say!("  curl -H 'Authorization: Bearer {}' '{}/api/v1/findings?at_least=high'", running.token, running.url);
+    say!("\nURL    {}\ntoken  {}\n\nServing until Ctrl-C.", running.url, running.token);
     Ok(())
 }
 
@@ -177,7 +196,8 @@ fn timeline(event: &Value) -> comfy_table::Table {
     table
 }
 
-fn steps(timings: &Value) -> String {
+/// What the scan itself took.
+fn parts(timings: &Value) -> String {
     let ms = |key: &str| timings.get(key).and_then(Value::as_f64).unwrap_or(0.0);
     format!(
         "of which: manifests {:.1} ms, layers pulled and cataloged {:.1} ms, matched {:.1} ms",
