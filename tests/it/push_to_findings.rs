@@ -84,7 +84,6 @@ async fn ten_tags_on_one_digest_are_one_scan() {
     let mut layout = Layout::new();
     layout.add("app", &[debian_layer()]);
     let digest = registry.push(layout.path(), "app", "team/app:0");
-    // A receiver without a scanner would need a broker; here the deliveries simply come faster than the first scan ends.
     let _up = installation.serve("up").await;
     let statuses =
         futures_util::future::join_all((0..10).map(|n| {

@@ -29,7 +29,7 @@ pub trait Store: Send + Sync {
     ///
     /// Idempotent by (source, delivery id): the second time nothing changes and the answer is [`Accepted::Duplicate`].
     /// A scan whose digest (or, without one, whose tag) is already queued or being scanned in the same registry joins
-    /// that job. A push moves its tag, unless a later event has moved it already; a pull moves `last_pulled`;
+    /// that job. So does one whose digest was scanned completely within the last minute, unless an operator asks. A push moves its tag, unless a later event has moved it already; a pull moves `last_pulled`;
     /// a delete retires the tag, the digest or the repository.
     async fn accept(&self, delivery: &Intake) -> Result<Accepted, StoreError>;
 

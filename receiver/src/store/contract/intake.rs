@@ -1,12 +1,13 @@
 //! Rules of taking in and of the relay.
 
 use futures_util::future::join_all;
-use shared::event::EventKind;
+use shared::event::{Authenticity, EventKind};
 use shared::job::JobKind;
 
 use super::Backend;
 use super::builders::{
-    RECEIVED, REGISTRY, accept, accept_push, at, delivery, digest, event, first_page, found, job_for, planned, push,
+    RECEIVED, REGISTRY, accept, accept_push, at, delivery, digest, event, failed, first_page, found, job_for, planned,
+    push,
 };
 use crate::store::{Accepted, Action, ScanStatus, Store};
 
@@ -83,6 +84,27 @@ pub(super) async fn a_digest_is_joined_across_repositories_but_not_registries(ba
     assert_ne!(jobs[0], jobs[3]);
     let locations = &store.image(&digest(1)).await.unwrap()[0].locations;
     assert_eq!(locations.len(), 3, "{locations:?}");
+}
+
+pub(super) async fn what_was_just_scanned_is_joined_but_not_by_operators(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = accept_push(&store, "v1", 1, 0).await;
+    store.record(&found(&first, Vec::new()), at(RECEIVED - 30)).await.unwrap();
+    let second = accept_push(&store, "v2", 1, 0).await;
+    assert_eq!(second.id, first.id, "half a minute ago");
+
+    let mut asked = event(EventKind::Import, None, Some(digest(1)), 0);
+    asked.authenticity = Authenticity::Operator;
+    let asked = accept(&store, vec![planned(asked, REGISTRY)]).await[0];
+    assert_ne!(asked, Some(first.id), "an operator wants to know anew");
+    let running = store.scan(asked.unwrap()).await.unwrap().unwrap().job;
+    assert_eq!(accept_push(&store, "v3", 1, 0).await.id, running.id, "what is under way comes first");
+
+    store.record(&failed(&running, "gone"), at(RECEIVED - 1)).await.unwrap();
+    let after_failure = accept_push(&store, "v4", 1, 0).await;
+    assert!(![first.id, running.id].contains(&after_failure.id), "a failure is tried again");
+    store.record(&found(&after_failure, Vec::new()), at(RECEIVED - 60)).await.unwrap();
+    assert_ne!(accept_push(&store, "v5", 1, 0).await.id, after_failure.id, "a minute ago");
 }
 
 pub(super) async fn a_tag_is_joined_until_its_scan_starts(backend: &impl Backend) {

@@ -61,6 +61,7 @@ mod sled {
             of_many_at_once_one_is_new,
             ten_tags_on_one_digest_are_one_scan,
             a_digest_is_joined_across_repositories_but_not_registries,
+            what_was_just_scanned_is_joined_but_not_by_operators,
             a_tag_is_joined_until_its_scan_starts,
             jobs_wait_until_they_are_sent,
             a_job_that_the_queue_lost_is_sent_again,

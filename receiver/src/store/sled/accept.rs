@@ -1,18 +1,24 @@
 //! Taking deliveries in: deduplication, what each event moves, and the jobs that follow.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::EventKind;
+use shared::event::{Authenticity, EventKind};
 use shared::job::{JobKind, ScanJob};
+use shared::report::Outcome;
 use uuid::Uuid;
 
 use super::keys::{Key, Table};
 use super::outbox;
 use super::places::{self, Home};
+use super::record::children;
+use super::rows::ImageRow;
 use super::tx::Tx;
 use crate::store::{Accepted, Action, EventRecord, Intake, PlannedEvent, ScanRecord, ScanStatus, Step, StoreError};
 
 /// For how long a delivery's id is remembered. Senders repeat for at most a few days.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// A digest that was scanned completely within this time is not scanned again for another push: ten tags on one digest
+/// are one scan, however quick the scan.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How many ids that are older are forgotten with each delivery: more than come in, so that they do run out.
 const FORGOTTEN_AT_ONCE: usize = 4;
 
@@ -68,8 +74,8 @@ fn take_in(
                 let home = Home { registry: &job.registry, repository: &job.repository };
                 places::pushed(tx, home, job.tag.as_ref(), job.digest.as_ref(), happened_at)?;
             }
-            match join(tx, job)? {
-                Some(running) => (Some(running), false, Some(step("joined", received_at, None))),
+            match scan_to_join(tx, job, event.authenticity, received_at)? {
+                Some((scan, detail)) => (Some(scan), false, Some(step("joined", received_at, detail))),
                 None => {
                     enqueue(tx, job, received_at)?;
                     (Some(job.id), true, None)
@@ -112,9 +118,47 @@ fn in_flight(job: &ScanJob) -> Option<Key> {
     }
 }
 
+/// The scan that makes this one needless, and a word on it where it is not simply under way.
+fn scan_to_join(
+    tx: &Tx<'_>,
+    job: &ScanJob,
+    authenticity: Authenticity,
+    now: Timestamp,
+) -> Result<Option<(Uuid, Option<String>)>, StoreError> {
+    if let Some(running) = join(tx, job)? {
+        return Ok(Some((running, None)));
+    }
+    if authenticity == Authenticity::Operator {
+        return Ok(None);
+    }
+    let scanned = just_scanned(tx, job, now)?;
+    Ok(scanned.map(|scan| (scan, Some("scanned less than a minute ago".to_owned()))))
+}
+
 /// The job that is already under way to the same end.
 pub(super) fn join(tx: &Tx<'_>, job: &ScanJob) -> Result<Option<Uuid>, StoreError> {
     in_flight(job).map_or(Ok(None), |key| tx.get(&key))
+}
+
+/// The scan that gave a complete result for all that the job's digest holds, if that was a moment ago.
+fn just_scanned(tx: &Tx<'_>, job: &ScanJob, now: Timestamp) -> Result<Option<Uuid>, StoreError> {
+    let Some(digest) = &job.digest else { return Ok(None) };
+    let mut manifests = children(tx, digest)?;
+    if manifests.is_empty() {
+        manifests.push(digest.clone());
+    }
+    let mut newest = None;
+    for manifest in &manifests {
+        let image: Option<ImageRow> = tx.get(&Key::of(Table::Images).digest(manifest))?;
+        let fresh = image.filter(|image| {
+            image.outcome == Outcome::Complete
+                && image.failed_scan.is_none()
+                && now.duration_since(image.scanned_at).abs() < FRESH
+        });
+        let Some(image) = fresh else { return Ok(None) };
+        newest = newest.max(Some(image.scan));
+    }
+    Ok(newest)
 }
 
 /// From now on nobody joins this job.
