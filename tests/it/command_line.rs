@@ -5,9 +5,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::eventually;
 use crate::support::image::{Layout, debian_layer, python_layer};
 use crate::support::plimsoll::Installation;
-use crate::support::process::run;
+use crate::support::process::{Process, run};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -190,5 +191,23 @@ fn the_example_configuration_is_true() {
     assert_eq!(installation.run(&["config", "example"]).stdout, std::fs::read(&example).unwrap());
     let mut check = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
     let output = check.args(["config", "check", "--config"]).arg(&example).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_first_start_makes_serves_from_any_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = folder.path().join("screen");
+    let mut up = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    up.current_dir(folder.path()).args(["up", "--data-dir", "data"]);
+    up.env("PLIMSOLL_RECEIVER__LISTEN", "127.0.0.1:0").env("PLIMSOLL_ADVISORIES__URL", "http://127.0.0.1:1");
+    let _up = Process::start(&mut up, &screen);
+    eventually("it says what to paste", async || {
+        std::fs::read_to_string(&screen).unwrap().contains("Authorization: [\"Bearer ").then_some(())
+    })
+    .await;
+    let mut check = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    let check = check.current_dir("/").args(["config", "check", "--data-dir"]).arg(folder.path().join("data"));
+    let output = check.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
