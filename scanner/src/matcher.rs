@@ -22,7 +22,7 @@ mod identity;
 mod judge;
 mod subject;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map};
 
 use jiff::Timestamp;
 use shared::finding::{Finding, Severity, Vulnerability};
@@ -68,31 +68,34 @@ struct Hit<'d, 'p> {
     version: &'p str,
 }
 
-struct Matching<'d> {
+struct Matching<'d, 'p> {
     database: &'d Database,
     matched: Matched,
-    dossiers: HashMap<String, Dossier<'d>>,
-    /// Ids of advisories that applied, by vulnerability.
-    advisories: BTreeMap<String, BTreeSet<String>>,
-    seen: HashSet<(String, String, String)>,
+    /// Of the vulnerabilities that were found, by id.
+    dossiers: BTreeMap<&'d str, Dossier<'d>>,
+    /// An image may have a package in many places.
+    seen: HashSet<Installed<'p>>,
 }
 
-impl<'d> Matching<'d> {
+/// What decides which advisories apply to a package.
+#[derive(PartialEq, Eq, Hash)]
+struct Installed<'p> {
+    ecosystem: &'p str,
+    name: &'p str,
+    version: &'p str,
+    source: [Option<&'p str>; 2],
+}
+
+impl<'d, 'p> Matching<'d, 'p> {
     fn new(database: &'d Database) -> Self {
-        Self {
-            database,
-            matched: Matched::default(),
-            dossiers: HashMap::new(),
-            advisories: BTreeMap::new(),
-            seen: HashSet::new(),
-        }
+        Self { database, matched: Matched::default(), dossiers: BTreeMap::new(), seen: HashSet::new() }
     }
 
     fn warn(&mut self, code: &str, message: String) {
         self.matched.warnings.push(Warning { code: code.to_owned(), message });
     }
 
-    fn warn_of_gaps<'p>(&mut self, ecosystems: impl Iterator<Item = &'p str>) {
+    fn warn_of_gaps<'e>(&mut self, ecosystems: impl Iterator<Item = &'e str>) {
         for ecosystem in ecosystems.collect::<BTreeSet<_>>() {
             if !self.database.covers(ecosystem) {
                 let message =
@@ -102,20 +105,26 @@ impl<'d> Matching<'d> {
         }
     }
 
-    fn add(&mut self, package: &Package) -> Result<(), Damaged> {
-        let Some(ecosystem) = &package.ecosystem else { return Ok(()) };
+    fn add(&mut self, package: &'p Package) -> Result<(), Damaged> {
+        let Some(ecosystem) = package.ecosystem.as_deref() else { return Ok(()) };
+        let installed = Installed {
+            ecosystem,
+            name: &package.name,
+            version: &package.version,
+            source: [package.source_name.as_deref(), package.source_version.as_deref()],
+        };
+        if !self.seen.insert(installed) {
+            return Ok(());
+        }
         let hits = self.hits(package, ecosystem)?;
         for group in identity::group(self.database, hits.iter().map(|hit| &hit.record))? {
-            if self.seen.insert((group.id.clone(), package.name.clone(), package.version.clone())) {
-                let finding = self.finding(package, ecosystem, &hits, &group)?;
-                self.advisories.entry(group.id).or_default().extend(finding.advisories.iter().cloned());
-                self.matched.findings.push(finding);
-            }
+            let finding = self.finding(package, ecosystem, &hits, &group)?;
+            self.matched.findings.push(finding);
         }
         Ok(())
     }
 
-    fn hits<'p>(&mut self, package: &'p Package, ecosystem: &str) -> Result<Vec<Hit<'d, 'p>>, Damaged> {
+    fn hits(&mut self, package: &'p Package, ecosystem: &str) -> Result<Vec<Hit<'d, 'p>>, Damaged> {
         let mut hits = Vec::new();
         let mut undecided = Vec::new();
         for Subject { name, version } in subjects(package, ecosystem) {
@@ -156,17 +165,20 @@ impl<'d> Matching<'d> {
         hits: &[Hit<'d, '_>],
         group: &Group<'d>,
     ) -> Result<Finding, Damaged> {
-        let members: Vec<(&Hit<'_, '_>, &Claim<'_>)> =
+        let members: Vec<(&Hit<'d, '_>, &Claim<'d>)> =
             group.members.iter().map(|member| (&hits[member.record], &member.claim)).collect();
-        let dossier = match self.dossiers.get(&group.id) {
-            Some(dossier) => dossier,
-            None => self.dossiers.entry(group.id.clone()).or_insert(Dossier::of(self.database, &group.id)?),
+        let mut advisories: Vec<&'d str> = members.iter().map(|(hit, _)| hit.record.id).collect();
+        advisories.sort_unstable();
+        advisories.dedup();
+        let dossier = match self.dossiers.entry(group.id) {
+            btree_map::Entry::Occupied(known) => known.into_mut(),
+            btree_map::Entry::Vacant(place) => place.insert(Dossier::of(self.database, group.id)?),
         };
+        dossier.applied(advisories.iter().copied());
         let own = members.iter().filter(|(_, claim)| claim.alone).map(|(hit, _)| (&hit.record, Some(&hit.entry)));
         let rating = dossier.rate(own, subject::is_distro(ecosystem));
-        let advisories: BTreeSet<_> = members.iter().map(|(hit, _)| hit.record.id.to_owned()).collect();
         Ok(Finding {
-            id: group.id.clone(),
+            id: group.id.to_owned(),
             package: package.name.clone(),
             version: package.version.clone(),
             ecosystem: ecosystem.to_owned(),
@@ -179,7 +191,7 @@ impl<'d> Matching<'d> {
                 ecosystem,
                 &members.iter().map(|(hit, _)| (&hit.entry, hit.version)).collect::<Vec<_>>(),
             ),
-            advisories: advisories.into_iter().collect(),
+            advisories: advisories.into_iter().map(str::to_owned).collect(),
             layer: package.layer.clone(),
             path: package.path.clone(),
         })
@@ -187,9 +199,8 @@ impl<'d> Matching<'d> {
 
     fn describe(&mut self) -> Result<(), Damaged> {
         let mut reader = TextReader::new()?;
-        for (id, advisories) in &self.advisories {
-            let Some(dossier) = self.dossiers.get(id) else { continue };
-            self.matched.vulnerabilities.push(dossier.describe(self.database, &mut reader, id, advisories)?);
+        for (id, dossier) in &self.dossiers {
+            self.matched.vulnerabilities.push(dossier.describe(self.database, &mut reader, id)?);
         }
         Ok(())
     }
@@ -209,7 +220,7 @@ pub fn vulnerability(database: &Database, id: &str) -> Result<Option<Vulnerabili
     if dossier.is_empty() {
         return Ok(None);
     }
-    dossier.describe(database, &mut TextReader::new()?, id, &BTreeSet::new()).map(Some)
+    dossier.describe(database, &mut TextReader::new()?, id).map(Some)
 }
 
 /// What one source or another says about how bad it is.

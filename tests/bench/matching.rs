@@ -19,6 +19,10 @@ use scanner::advisories::{Database, Folder, base_ecosystem};
 use scanner::matcher::match_packages;
 use shared::package::Package;
 
+/// The one that Plimsoll runs with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PACKAGES: usize = 500;
 const RUNS: usize = 30;
 

@@ -145,6 +145,9 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Items for which a list has room from the start, whatever length it claims.
+    const LIST_AT_ONCE: u64 = 1024;
+
     /// Reads `bytes` from `offset` on.
     pub(super) fn at(bytes: &'a [u8], offset: u64) -> Result<Self, Damaged> {
         let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
@@ -182,7 +185,11 @@ impl<'a> Cursor<'a> {
         if len > self.rest.len() as u64 {
             return Err(Damaged("a list ends early"));
         }
-        (0..len).map(|_| item(self)).collect()
+        let mut items = Vec::with_capacity(len.min(Self::LIST_AT_ONCE) as usize);
+        for _ in 0..len {
+            items.push(item(self)?);
+        }
+        Ok(items)
     }
 
     pub(super) fn texts(&mut self) -> Result<Vec<&'a str>, Damaged> {

@@ -27,7 +27,8 @@ impl Text {
     /// No stored text is longer.
     const MAX_ENCODED: usize =
         Self::MAX_TITLE + Self::MAX_DESCRIPTION + Self::MAX_REFERENCES * (Self::MAX_REFERENCE + 10) + 100;
-    pub(super) const LEVEL: i32 = 6;
+    /// The negative levels of zstd leave out the Huffman tables, of which reading takes longer than a short text does.
+    pub(super) const LEVEL: i32 = -1;
 
     /// The text of a record. Without a summary, the first line of the details is the title.
     pub(super) fn of(record: &osv::Record) -> Self {

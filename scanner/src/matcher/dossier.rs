@@ -3,12 +3,12 @@
 //! A distro's advisory is often no more than an id and a version. What others say about the same CVE fills the gaps:
 //! severity, text, links. So the same vulnerability reads the same in every image.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
 
 use shared::finding::{Severity, Vulnerability};
 
 use super::Rating;
-use super::identity::claims;
+use super::identity::claim_of;
 use crate::advisories::{Damaged, Database, Entry, Record, Text, TextReader};
 use crate::severity::{self, Scored};
 
@@ -16,16 +16,18 @@ use crate::severity::{self, Scored};
 #[derive(Debug)]
 pub(super) struct Dossier<'d> {
     records: Vec<(Record<'d>, bool)>,
-    names: BTreeSet<&'d str>,
+    /// All its names, with the ids of advisories that applied to a package: names of it too, if not ones to merge by.
+    names: Vec<&'d str>,
+    /// That of all advisories that are about nothing else.
+    opinion: OnceCell<Opinion<'d>>,
 }
 
 impl<'d> Dossier<'d> {
     pub(super) fn of(database: &'d Database, id: &str) -> Result<Self, Damaged> {
-        let mut dossier = Self { records: Vec::new(), names: BTreeSet::new() };
+        let mut dossier = Self { records: Vec::new(), names: Vec::new(), opinion: OnceCell::new() };
         for number in database.numbers_of(id)? {
             let record = database.record(number)?;
-            let claim = claims(&record).into_iter().find(|claim| claim.names.contains(&id) || record.id == id);
-            if let (Some(claim), false) = (claim, record.is_withdrawn()) {
+            if let (Some(claim), false) = (claim_of(&record, id), record.is_withdrawn()) {
                 dossier.names.extend(claim.names);
                 dossier.records.push((record, claim.alone));
             }
@@ -37,40 +39,49 @@ impl<'d> Dossier<'d> {
         self.records.is_empty()
     }
 
-    /// How bad it is, by `own`, the advisories that apply to the package, else by the others.
-    pub(super) fn rate<'a>(
-        &'a self,
-        own: impl Iterator<Item = (&'a Record<'a>, Option<&'a Entry<'a>>)>,
+    /// Notes that advisories with these ids applied to a package.
+    pub(super) fn applied(&mut self, ids: impl Iterator<Item = &'d str>) {
+        self.names.extend(ids);
+    }
+
+    /// How bad it is, by `own`, the advisories that apply to the package, else by all.
+    pub(super) fn rate<'r>(
+        &self,
+        own: impl Iterator<Item = (&'r Record<'d>, Option<&'r Entry<'d>>)> + Clone,
         vendor_first: bool,
-    ) -> Rating {
-        let own: Vec<_> = own.collect();
-        let others: Vec<_> =
-            self.records.iter().filter(|(_, alone)| *alone).map(|(record, _)| (record, None)).collect();
-        let scored =
-            Scored::best(own.iter().flat_map(vectors)).or_else(|| Scored::best(others.iter().flat_map(vectors)));
-        let score = scored.map(|scored| scored.score).or_else(|| bare_score(&own)).or_else(|| bare_score(&others));
-        let (own_word, other_word) = (worst_word(&own), worst_word(&others));
+    ) -> Rating
+    where
+        'd: 'r,
+    {
+        let own = Opinion::of(own);
+        let all = || self.opinion.get_or_init(|| self.of_all());
+        let scored = own.scored.or_else(|| all().scored);
+        let score = scored.map(|scored| scored.score).or(own.bare).or_else(|| all().bare);
         let by_score = score.map_or(Severity::Unknown, severity::of_score);
-        let order = if vendor_first { [own_word, by_score, other_word] } else { [by_score, own_word, other_word] };
+        let order = if vendor_first { [own.word, by_score] } else { [by_score, own.word] };
+        let known = order.into_iter().find(|severity| *severity != Severity::Unknown);
         Rating {
-            severity: order.into_iter().find(|severity| *severity != Severity::Unknown).unwrap_or_default(),
+            severity: known.unwrap_or_else(|| all().word),
             score,
             vector: scored.map(|scored| scored.vector.to_owned()),
         }
     }
 
-    /// What is known about it. `advisories` are those that applied: names of it too, if not ones to merge by.
+    fn of_all(&self) -> Opinion<'d> {
+        Opinion::of(self.records.iter().filter(|(_, alone)| *alone).map(|(record, _)| (record, None)))
+    }
+
+    /// What is known about it, under the name `id`.
     pub(super) fn describe(
         &self,
         database: &Database,
         reader: &mut TextReader,
         id: &str,
-        advisories: &BTreeSet<String>,
     ) -> Result<Vulnerability, Damaged> {
         let text = self.text(database, reader)?;
-        let mut aliases: BTreeSet<&str> =
-            self.names.iter().copied().chain(advisories.iter().map(String::as_str)).collect();
-        aliases.remove(id);
+        let mut aliases: Vec<_> = self.names.iter().filter(|name| **name != id).collect();
+        aliases.sort_unstable();
+        aliases.dedup();
         let times = |time: fn(&Record<'d>) -> &'d str| {
             self.records
                 .iter()
@@ -79,7 +90,7 @@ impl<'d> Dossier<'d> {
         };
         Ok(Vulnerability {
             id: id.to_owned(),
-            aliases: aliases.into_iter().map(str::to_owned).collect(),
+            aliases: aliases.into_iter().map(|alias| (*alias).to_owned()).collect(),
             title: text.title,
             description: text.description,
             references: text.references,
@@ -97,19 +108,34 @@ impl<'d> Dossier<'d> {
     }
 }
 
-fn vectors<'a>((record, entry): &(&'a Record<'a>, Option<&'a Entry<'a>>)) -> Vec<&'a str> {
-    [entry.map_or(&[][..], |entry| &entry.vectors), &record.vectors].concat()
+/// How bad a vulnerability is by some advisories.
+#[derive(Debug, Clone, Copy)]
+struct Opinion<'d> {
+    scored: Option<Scored<'d>>,
+    /// A score that has no vector.
+    bare: Option<f64>,
+    /// The worst word.
+    word: Severity,
 }
 
-fn bare_score(records: &[(&Record<'_>, Option<&Entry<'_>>)]) -> Option<f64> {
-    let tenths = records.iter().map(|(record, _)| record.tenths).max().filter(|tenths| *tenths > 0);
-    tenths.map(|tenths| tenths as f64 / 10.0)
-}
-
-fn worst_word(records: &[(&Record<'_>, Option<&Entry<'_>>)]) -> Severity {
-    let words = records.iter().map(|(record, entry)| match entry {
-        Some(entry) if !entry.word.is_empty() => entry.word,
-        _ => record.word,
-    });
-    words.map(severity::of_word).max().unwrap_or_default()
+impl<'d> Opinion<'d> {
+    /// That of advisories, each with its entry for the package if there is one.
+    fn of<'r>(advisories: impl Iterator<Item = (&'r Record<'d>, Option<&'r Entry<'d>>)> + Clone) -> Self
+    where
+        'd: 'r,
+    {
+        let vectors = advisories
+            .clone()
+            .flat_map(|(record, entry)| entry.map_or(&[][..], |entry| &entry.vectors).iter().chain(&record.vectors));
+        let tenths = advisories.clone().map(|(record, _)| record.tenths).max().filter(|tenths| *tenths > 0);
+        let words = advisories.map(|(record, entry)| match entry {
+            Some(entry) if !entry.word.is_empty() => entry.word,
+            _ => record.word,
+        });
+        Self {
+            scored: Scored::best(vectors.copied()),
+            bare: tenths.map(|tenths| tenths as f64 / 10.0),
+            word: words.map(severity::of_word).max().unwrap_or_default(),
+        }
+    }
 }

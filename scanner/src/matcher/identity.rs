@@ -24,7 +24,7 @@ pub(super) struct Claim<'d> {
 #[derive(Debug)]
 pub(super) struct Group<'d> {
     /// Canonical id.
-    pub(super) id: String,
+    pub(super) id: &'d str,
     pub(super) members: Vec<Member<'d>>,
 }
 
@@ -46,6 +46,16 @@ pub(super) fn claims<'d>(record: &Record<'d>) -> Vec<Claim<'d>> {
         ([cve], _) => vec![claim([&[*cve], others.as_slice()].concat(), true)],
         (several, _) => several.iter().map(|cve| claim(vec![*cve], false)).collect(),
     }
+}
+
+/// The vulnerability of that name among those that an advisory is about; under the advisory's own id the first of them.
+pub(super) fn claim_of<'d>(record: &Record<'d>, name: &str) -> Option<Claim<'d>> {
+    let mut cves = record.upstream.iter().filter(|id| is_cve(id));
+    if cves.clone().nth(1).is_some() {
+        let cve = cves.find(|cve| **cve == name || record.id == name)?;
+        return Some(Claim { names: vec![*cve], alone: false });
+    }
+    claims(record).into_iter().find(|claim| claim.names.contains(&name) || record.id == name)
 }
 
 /// Groups advisories that apply to one package.
@@ -80,7 +90,7 @@ where
 impl<'d> Group<'d> {
     fn new(members: Vec<Member<'d>>) -> Self {
         let names = members.iter().flat_map(|member| member.claim.names.iter().copied());
-        Self { id: canonical(names).to_owned(), members }
+        Self { id: canonical(names), members }
     }
 }
 
@@ -105,8 +115,8 @@ fn add_cve<'d>(database: &'d Database, claim: &mut Claim<'d>) -> Result<(), Dama
             if record.is_withdrawn() {
                 continue;
             }
-            let same = claims(&record).into_iter().filter(|other| other.names.contains(name));
-            found.extend(same.flat_map(|other| other.names).filter(|name| is_cve(name)));
+            let same = claim_of(&record, name).filter(|same| same.names.contains(name));
+            found.extend(same.into_iter().flat_map(|same| same.names).filter(|name| is_cve(name)));
         }
     }
     claim.names.extend(found);
@@ -154,6 +164,16 @@ mod tests {
         assert_eq!(names(record("CGA-1", &[], &["GHSA-1"])), [["GHSA-1"]]);
         assert_eq!(names(record("GHSA-1", &["CVE-1", "PYSEC-1"], &[])), [["GHSA-1", "CVE-1", "PYSEC-1"]]);
         assert!(!claims(&record("DSA-1", &[], &["CVE-1", "CVE-2"]))[0].alone);
+    }
+
+    #[test]
+    fn one_claim_of_several_is_found_by_its_name() {
+        let names = |record: &Record<'static>, name| claim_of(record, name).map(|claim| claim.names);
+        let dsa = record("DSA-1", &[], &["CVE-1", "CVE-2"]);
+        assert_eq!(names(&dsa, "CVE-2"), Some(vec!["CVE-2"]));
+        assert_eq!(names(&dsa, "DSA-1"), Some(vec!["CVE-1"]));
+        assert_eq!(names(&dsa, "CVE-3"), None);
+        assert_eq!(names(&record("GHSA-1", &["CVE-1"], &[]), "CVE-1"), Some(vec!["GHSA-1", "CVE-1"]));
     }
 
     #[test]
