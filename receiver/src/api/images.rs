@@ -8,7 +8,7 @@ use shared::package::Package;
 use super::ApiState;
 use super::auth::Viewer;
 use super::error::ApiError;
-use super::input::{PageParams, Params};
+use super::input::{NoKeys, PageParams, Params};
 use crate::store::{FindingQuery, FindingRow, ImageDetail, Listing};
 
 /// An image
@@ -39,6 +39,7 @@ pub(super) async fn packages(
     _: Viewer,
     state: Data<ApiState>,
     digest: Path<Digest>,
+    _: Params<NoKeys>,
 ) -> Result<Json<Listing<Package>>, ApiError> {
     let items = state.store.packages(&digest).await?.ok_or_else(|| unknown(&digest))?;
     Ok(Json(Listing { items, next: None }))

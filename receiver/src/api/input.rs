@@ -103,6 +103,11 @@ fn with_key<E: std::error::Error>(error: &serde_path_to_error::Error<E>) -> Stri
     }
 }
 
+/// The query of a request that takes none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoKeys {}
+
 /// How many items a page may have: 1 to 500.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "usize")]

@@ -10,7 +10,7 @@ use shared::registry::{RegistryConfig, RegistrySelector};
 use super::ApiState;
 use super::auth::Viewer;
 use super::error::ApiError;
-use super::input::{PageParams, Params};
+use super::input::{NoKeys, PageParams, Params};
 use crate::store::{ImageSummary, Listing, RegistrySummary, RepositorySummary};
 
 /// Registries
@@ -18,7 +18,11 @@ use crate::store::{ImageSummary, Listing, RegistrySummary, RepositorySummary};
 /// Those of the configuration, and those that something is still known of. By name.
 #[utoipa::path(tag = "images", responses((status = OK, body = Listing<RegistrySummary>)))]
 #[get("/registries")]
-pub(super) async fn list(_: Viewer, state: Data<ApiState>) -> Result<Json<Listing<RegistrySummary>>, ApiError> {
+pub(super) async fn list(
+    _: Viewer,
+    state: Data<ApiState>,
+    _: Params<NoKeys>,
+) -> Result<Json<Listing<RegistrySummary>>, ApiError> {
     Ok(Json(Listing { items: summaries(&state).await?, next: None }))
 }
 

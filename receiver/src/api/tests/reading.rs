@@ -183,6 +183,7 @@ async fn a_bad_request_is_a_problem_that_names_the_key() {
         ("/findings?cursor=nonsense", "cursor"),
         ("/events?cursor=%00%ff", "cursor"),
         ("/events?page=2", "unknown field `page`"),
+        ("/registries?limit=1", "unknown field `limit`"),
         ("/scans?status=asleep", "status=asleep"),
         ("/images/latest", "digest \"latest\" is not valid"),
         ("/events/5", "the path"),
