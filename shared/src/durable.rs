@@ -16,6 +16,9 @@ use std::{fs, io, thread};
 use tokio::sync::oneshot;
 
 mod batch;
+mod committer;
+
+use committer::{Committer, Waiter};
 
 pub use batch::{Batch, MAX_VALUE, get_large};
 
@@ -75,7 +78,8 @@ pub enum DurableError {
     /// A large document has lost a part.
     #[error("a document of the database cannot be read: {0}")]
     Document(String),
-    /// The disk or the database failed. Every later commit fails too, until the process is started again.
+    /// The disk or the database failed. Every later commit fails too, until the process is started again; where the
+    /// database hangs instead of failing, the process ends.
     #[error("the database failed and the process must be started again: {0}")]
     Failed(String),
 }
@@ -99,8 +103,6 @@ struct Inner {
     failed: Arc<OnceLock<String>>,
 }
 
-type Waiter = oneshot::Sender<Result<(), DurableError>>;
-
 impl Durable {
     /// Opens the database in the folder `path`, or creates it, with a page cache of `cache_bytes` (see [`CACHE_BYTES`]).
     /// Blocks for up to two seconds while another process has it open.
@@ -115,9 +117,7 @@ impl Durable {
         let log = File::open(path.join("db")).map_err(folder)?;
 
         let failed = Arc::new(OnceLock::new());
-        let (waiting, waiters) = mpsc::channel();
-        let committer = Committer { db: db.clone(), log, failed: Arc::clone(&failed) };
-        thread::Builder::new().name("commit".to_owned()).spawn(move || committer.run(&waiters)).map_err(folder)?;
+        let waiting = Committer::start(db.clone(), log, Arc::clone(&failed)).map_err(folder)?;
         Ok(Self { inner: Arc::new(Inner { db, path: path.to_owned(), waiting, failed }) })
     }
 
@@ -167,35 +167,6 @@ impl Durable {
 impl Inner {
     fn fail(&self, reason: &str) -> DurableError {
         DurableError::Failed(self.failed.get_or_init(|| reason.to_owned()).clone())
-    }
-}
-
-/// The thread that makes changes durable. It ends when the last [`Durable`] is dropped.
-struct Committer {
-    db: sled::Db,
-    log: File,
-    failed: Arc<OnceLock<String>>,
-}
-
-impl Committer {
-    fn run(&self, waiters: &mpsc::Receiver<Waiter>) {
-        while let Ok(first) = waiters.recv() {
-            let together: Vec<Waiter> = std::iter::once(first).chain(waiters.try_iter()).collect();
-            let result = self.sync();
-            for waiter in together {
-                // Whoever no longer waits does not need the answer.
-                let _ = waiter.send(result.clone());
-            }
-        }
-    }
-
-    fn sync(&self) -> Result<(), DurableError> {
-        let synced = self.db.flush().map_err(io::Error::from).and_then(|_| self.log.sync_data());
-        match (self.failed.get(), synced) {
-            (Some(reason), _) => Err(DurableError::Failed(reason.clone())),
-            (None, Ok(())) => Ok(()),
-            (None, Err(error)) => Err(DurableError::Failed(self.failed.get_or_init(|| error.to_string()).clone())),
-        }
     }
 }
 

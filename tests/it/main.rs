@@ -13,4 +13,5 @@ mod durability;
 mod hostile_images;
 mod operations;
 mod platforms;
+mod power_cut;
 mod push_to_findings;
