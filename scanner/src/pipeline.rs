@@ -84,6 +84,9 @@ pub enum ScanError {
     /// Trying again cannot help.
     #[error("{0}")]
     Failed(String),
+    /// It is not there, or not yet.
+    #[error("{0}")]
+    Missing(String),
     /// Trying again later may help.
     #[error("{reason}")]
     Temporary {
@@ -99,6 +102,7 @@ impl From<SourceError> for ScanError {
         match error {
             SourceError::Unsupported(_) => Self::Unsupported(error.to_string()),
             SourceError::Permanent(reason) => Self::Failed(reason),
+            SourceError::Missing(reason) => Self::Missing(reason),
             SourceError::Temporary { reason, retry_after } => Self::Temporary { reason, retry_after },
         }
     }
@@ -183,7 +187,7 @@ impl Scanner {
             Ok(pulled) => self.report_layers(manifest, pulled).await?,
             Err(ScanError::Failed(reason)) => reports::failed(manifest, reason),
             Err(ScanError::Unsupported(reason)) => reports::unsupported(manifest, reason),
-            Err(temporary) => return Err(temporary),
+            Err(may_pass) => return Err(may_pass),
         };
         report.timings.resolve_ms = resolve_ms;
         report.timings.pull_ms = (milliseconds(clock) - report.timings.match_ms).max(0.0);
@@ -259,11 +263,18 @@ impl JobRunner for Scanner {
             ))),
             (_, None) => Err(ScanError::Failed("the job names neither a tag nor a digest".to_owned())),
         };
-        if let Err(ScanError::Temporary { reason, retry_after }) = result {
-            return Err(Retry { reason, after: retry_after });
-        }
         let scanner = self.0.config.name.clone().unwrap_or_default();
-        Ok(reports::finished(job, scanner, attempt, started_at, result))
+        match result {
+            Err(ScanError::Temporary { reason, retry_after }) => {
+                Err(Retry { reason, after: retry_after, ending: None })
+            }
+            Err(ScanError::Missing(reason)) => {
+                let gone = Err(ScanError::Failed(format!("gone: {reason}")));
+                let ending = reports::finished(job, scanner, attempt, started_at, gone);
+                Err(Retry { reason, after: None, ending: Some(Box::new(ending)) })
+            }
+            ended => Ok(reports::finished(job, scanner, attempt, started_at, ended)),
+        }
     }
 }
 

@@ -32,13 +32,15 @@ pub trait JobRunner: Send + Sync {
     async fn scan_job(&self, job: &ScanJob, attempt: u32, started_at: Timestamp) -> Result<ScanReport, Retry>;
 }
 
-/// A failure that may pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A failure that may pass. After the last attempt the job goes to the dead letters, or ends as `ending`.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
     /// What went wrong.
     pub reason: String,
     /// How long the registry asked us to wait.
     pub after: Option<Duration>,
+    /// What is recorded if it has not passed by the last attempt, as what then is known: a tag that never came.
+    pub ending: Option<Box<ScanReport>>,
 }
 
 /// Settings of a worker.
@@ -48,7 +50,7 @@ pub struct WorkerConfig {
     pub name: String,
     /// Jobs at the same time.
     pub concurrency: u16,
-    /// Attempts for one job, after which it goes to the dead letters.
+    /// Attempts for one job.
     pub max_attempts: u32,
 }
 
@@ -127,15 +129,23 @@ impl Worker {
                     duration_ms = clock.elapsed().as_secs_f64() * 1e3,
                     "scan finished"
                 );
-                self.report(job.id.to_string(), &Report::Finished(Box::new(report))).await?;
-                received.ack().await
+                self.finish(received, Box::new(report)).await
             }
             Err(retry) if attempt < self.config.max_attempts => self.retry(received, &job, retry).await,
+            Err(Retry { reason, ending: Some(report), .. }) => {
+                tracing::warn!(attempt, reason, "scan ended without attempts left");
+                self.finish(received, report).await
+            }
             Err(retry) => {
                 tracing::warn!(attempt, reason = retry.reason, "scan given up");
                 received.dead_letter(&format!("gave up after {attempt} attempts: {}", retry.reason)).await
             }
         }
+    }
+
+    async fn finish(&self, received: Received, report: Box<ScanReport>) -> Result<(), QueueError> {
+        self.report(report.job.id.to_string(), &Report::Finished(report)).await?;
+        received.ack().await
     }
 
     async fn retry(&self, received: Received, job: &ScanJob, retry: Retry) -> Result<(), QueueError> {
@@ -172,7 +182,7 @@ fn back_off(attempt: u32) -> Duration {
 
 fn panicked(panic: &(dyn Any + Send)) -> Retry {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    Retry { reason: format!("the scan panicked: {}", text.unwrap_or("no message")), after: None }
+    Retry { reason: format!("the scan panicked: {}", text.unwrap_or("no message")), after: None, ending: None }
 }
 
 #[cfg(test)]
@@ -312,7 +322,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let queue = queue(&folder);
         publish(&queue, &job()).await;
-        let away: Answer = || Err(Retry { reason: "503".to_owned(), after: None });
+        let away: Answer = || Err(Retry { reason: "503".to_owned(), after: None, ending: None });
         with_worker(&queue, &[away], 2, async || {
             assert!(matches!(next_report(&queue).await, Report::Started { attempt: 1, .. }));
             let Report::Retrying { attempt, reason, at, next_at, .. } = next_report(&queue).await else {
@@ -326,6 +336,31 @@ mod tests {
             dead.ack().await.unwrap();
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_at_the_last_attempt_is_recorded_and_no_dead_letter() {
+        struct Gone;
+
+        #[async_trait]
+        impl JobRunner for Gone {
+            async fn scan_job(&self, job: &ScanJob, attempt: u32, started_at: Timestamp) -> Result<ScanReport, Retry> {
+                let ending = Some(Box::new(report(job, attempt, started_at, Outcome::Failed)));
+                Err(Retry { reason: "gone".to_owned(), after: None, ending })
+            }
+        }
+
+        let folder = TempDir::new().unwrap();
+        let queue = queue(&folder);
+        publish(&queue, &job()).await;
+        let shutdown = Shutdown::new();
+        let worker = tokio::spawn(run(Arc::clone(&queue), Arc::new(Gone), config(1), shutdown.clone()));
+        assert!(matches!(next_report(&queue).await, Report::Started { .. }));
+        let Report::Finished(report) = next_report(&queue).await else { panic!("not finished") };
+        assert_eq!(report.outcome, Outcome::Failed);
+        shutdown.cancel();
+        worker.await.unwrap().unwrap();
+        assert_eq!(waiting(&queue, Topic::Dead).await, 0);
     }
 
     #[tokio::test]

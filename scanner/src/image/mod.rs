@@ -72,6 +72,9 @@ pub enum SourceError {
     /// Trying again cannot help: gone, refused, mismatched, malformed.
     #[error("{0}")]
     Permanent(String),
+    /// It is not there, or not yet: a registry may announce a tag before it writes it.
+    #[error("{0}")]
+    Missing(String),
     /// Trying again later may help.
     #[error("{reason}")]
     Temporary {

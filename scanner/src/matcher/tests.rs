@@ -211,3 +211,15 @@ fn a_vulnerability_is_described_by_any_of_its_names() {
     assert!(described.description.len() > 100, "{described:?}");
     assert_eq!(vulnerability(&database, "CVE-1999-0001").unwrap(), None);
 }
+
+#[test]
+fn one_version_in_two_releases_is_found_in_both_and_once_in_each() {
+    let upstream = r#","upstream":["CVE-1"]"#;
+    let records = ["11", "12"]
+        .map(|release| below(&format!("DSA-{release}"), &format!("Debian:{release}"), "tar", "2", upstream));
+    let (_root, database) = of(&records);
+    let installed = ["11", "12", "12"].map(|release| package(&format!("Debian:{release}"), "tar", "1"));
+    let matched = match_packages(&installed, None, &database);
+    let found: Vec<_> = matched.findings.iter().map(|f| (f.id.as_str(), f.ecosystem.as_str())).collect();
+    assert_eq!(found, [("CVE-1", "Debian:11"), ("CVE-1", "Debian:12")]);
+}

@@ -79,7 +79,7 @@ pub(super) fn finished(
             (Some(digest), outcome, reason, images)
         }
         Err(ScanError::Unsupported(reason)) => (job.digest.clone(), Outcome::Unsupported, Some(reason), Vec::new()),
-        Err(ScanError::Failed(reason) | ScanError::Temporary { reason, .. }) => {
+        Err(ScanError::Failed(reason) | ScanError::Missing(reason) | ScanError::Temporary { reason, .. }) => {
             (job.digest.clone(), Outcome::Failed, Some(reason), Vec::new())
         }
     };

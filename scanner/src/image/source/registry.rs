@@ -77,7 +77,7 @@ fn source_error(error: RegistryError, by_tag: bool) -> SourceError {
     let retry_after = error.retry_after();
     match &error {
         RegistryError::Temporary { .. } => SourceError::Temporary { reason: error.to_string(), retry_after },
-        RegistryError::NotFound { .. } if by_tag => SourceError::Temporary { reason: error.to_string(), retry_after },
+        RegistryError::NotFound { .. } if by_tag => SourceError::Missing(error.to_string()),
         _ => permanent(error.to_string()),
     }
 }

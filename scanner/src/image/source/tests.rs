@@ -131,7 +131,7 @@ async fn a_missing_tag_may_come_and_a_missing_digest_will_not() {
     let (contents, digest) = image();
     let source = serve(contents, digest);
     let error = source.resolve(Some(&tag("v2")), &[]).await.unwrap_err();
-    assert!(matches!(error, SourceError::Temporary { .. }), "{error}");
+    assert!(matches!(error, SourceError::Missing(_)), "{error}");
     let missing = Digest::sha256_of(b"missing");
     let error = source.resolve(Some(&Reference::Digest(missing.clone())), &[]).await.unwrap_err();
     assert!(matches!(error, SourceError::Permanent(_)), "{error}");
