@@ -90,6 +90,19 @@ async fn a_dead_job_is_replayed() {
     assert!(installation.list("/dead-jobs").await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_has_one_owner_and_outlives_it() {
+    let installation = Installation::new("[queue]\nkind = \"rabbitmq\"\nurl = \"amqp://user:hunter2@127.0.0.1:1\"\n");
+    let mut first = installation.serve("receiver").await;
+    let second = installation.run(&["receiver"]);
+    assert_eq!(second.status.code(), Some(3));
+    let told = text(&second.stderr);
+    assert!(told.contains("store is already open in another process"), "{told}");
+    first.kill();
+    let _again = installation.serve("receiver").await;
+    assert!(!installation.log_text().contains("hunter2"), "no log names the broker's password");
+}
+
 /// A file system of its own, in memory, that is unmounted with it.
 struct Disk(tempfile::TempDir);
 
