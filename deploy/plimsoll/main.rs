@@ -9,6 +9,7 @@ mod explain;
 mod findings;
 mod output;
 mod receiver;
+mod running;
 mod scan;
 mod scan_progress;
 mod scan_target;

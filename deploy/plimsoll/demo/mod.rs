@@ -24,7 +24,8 @@ use shared::secret::{ExposeSecret, SecretString};
 use crate::api_client::{ApiClient, items, text};
 use crate::config::Global;
 use crate::output::say;
-use crate::{Answer, Failure, findings, output, starter, up};
+use crate::running::Running;
+use crate::{Answer, Failure, findings, output, starter};
 
 #[derive(RustEmbed)]
 #[folder = "deploy/demo/advisories"]
@@ -47,7 +48,7 @@ pub(crate) async fn run(global: &Global) -> Result<Answer, Failure> {
 
     let settings = Arc::new(Global::at(data_dir, config).settings()?);
     settings.start_logs()?;
-    let running = up::start(settings).await?;
+    let running = Running::start(settings).await?;
     steps.done(format!("receiver and scanner run; the API is at {}", running.url));
 
     deliver(&running.url, &secret, &host.to_string()).await?;
@@ -160,7 +161,7 @@ async fn recorded_event(api: &ApiClient) -> anyhow::Result<Value> {
     bail!("no result within {} s; the log above says why", PATIENCE.as_secs())
 }
 
-async fn show(api: &ApiClient, event: &Value, running: &up::Running) -> anyhow::Result<()> {
+async fn show(api: &ApiClient, event: &Value, running: &Running) -> anyhow::Result<()> {
     let digest = registry::manifest_digest()?;
     let query = [("digest", digest.to_string()), ("limit", "500".to_owned())];
     let listing = api.get("/findings", &query).await?;
