@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::support::eventually;
 use crate::support::image::{Layer, Layout, debian_layer, python_layer, python_tar};
 use crate::support::plimsoll::Installation;
 use crate::support::process::run;
@@ -81,4 +82,23 @@ async fn docker_manifests_zstd_layers_and_passwords_work() {
         );
         assert!(!said.contains("s3cret"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_never_comes_is_recorded_as_gone() {
+    let installation = Installation::new("[scanner]\nmax_attempts = 1\n");
+    let registry = Registry::start(None).await;
+    installation.configure(&Installation::registry_section(&registry.host));
+    let _up = installation.serve("up").await;
+    let now = jiff::Timestamp::now();
+    let data = json!({ "registry": registry.host, "repository": "team/app", "tag": "never" });
+    let body = json!({ "type": "image.pushed", "timestamp": now.to_string(), "data": data });
+    assert_eq!(installation.deliver("msg_1", now.as_second(), body.to_string().into_bytes()).await, 202);
+    let scan = eventually("the scan fails", async || {
+        let scans = installation.list("/scans").await;
+        scans.into_iter().find(|scan| scan["status"] == "failed")
+    })
+    .await;
+    assert!(scan["reason"].as_str().unwrap().contains("gone"), "{scan}");
+    assert!(installation.list("/dead-jobs").await.is_empty());
 }
