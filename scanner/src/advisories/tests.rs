@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -214,11 +214,18 @@ fn a_handle_gives_out_the_current_database() {
     assert!(matches!(handle.current(), Err(DatabaseError::Missing(_))));
 }
 
+/// Files of the records in the test data, by name.
+fn records() -> Vec<PathBuf> {
+    let files = fs::read_dir(testdata()).unwrap().map(|file| file.unwrap().path());
+    let mut records: Vec<_> = files.filter(|file| file.extension().is_some_and(|kind| kind == "json")).collect();
+    records.sort();
+    records
+}
+
 /// 564 records of public projects' test data; absent outside the workshop.
 #[test]
 fn every_whole_record_as_published_is_read() {
-    let files = fs::read_dir(testdata()).unwrap().map(|file| file.unwrap().path());
-    for record in files.filter(|file| file.extension().is_some_and(|extension| extension == "json")) {
+    for record in records() {
         osv::Record::from_json(&fs::read(record).unwrap()).unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures/osv-records/records.json.gz");
@@ -258,6 +265,35 @@ fn some_packages() -> Vec<Package> {
     ]
 }
 
+/// The zip that an import makes of loose records.
+static ZIP: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let (_root, folder, _) = import(&[testdata()]);
+    fs::read(folder.sources_path().join("advisories.zip")).unwrap()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_damaged_zip_is_read_or_refused(
+        flips in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let mut bytes = ZIP.clone();
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let zip = root.path().join("some.zip");
+        fs::write(&zip, bytes).unwrap();
+        if let Ok(report) = Folder::new(root.path().join("database")).import(&[zip], &|_| ()) {
+            let left_out: u64 = report.sources.iter().flat_map(|source| source.skipped.values()).map(|some| some.count).sum();
+            let (read, kept) = report.totals();
+            prop_assert_eq!(read, kept + left_out);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -286,9 +322,7 @@ proptest! {
         flips in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..20),
         which in 0_usize..12,
     ) {
-        let mut files: Vec<_> = fs::read_dir(testdata()).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort();
-        let mut json = fs::read(&files[which]).unwrap();
+        let mut json = fs::read(&records()[which]).unwrap();
         for (at, value) in flips {
             let at = at.index(json.len());
             json[at] = value;
