@@ -106,6 +106,31 @@ pub struct ImageReport {
     pub timings: Timings,
 }
 
+impl ImageReport {
+    /// The report of an image in which nothing could be read.
+    pub fn without_result(
+        digest: Digest,
+        platform: Option<Platform>,
+        outcome: Outcome,
+        reason: Option<String>,
+    ) -> Self {
+        Self {
+            digest,
+            platform,
+            outcome,
+            reason,
+            warnings: Vec::new(),
+            distro: None,
+            advisories: None,
+            layers: Vec::new(),
+            packages: Vec::new(),
+            findings: Vec::new(),
+            vulnerabilities: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+}
+
 /// The end of one job: for an index, one image for each platform asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScanReport {

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::lines::{Line, Lines};
+use super::lines::{Line, Paragraph, read_paragraphs};
 use super::{CatalogError, Cataloger, Found, FoundPackage};
 
 /// Reads apk's database.
@@ -22,16 +22,7 @@ impl Cataloger for Apk {
     }
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
-        let mut lines = Lines::of(file);
-        let mut record = Record::default();
-        while let Some(line) = lines.next()? {
-            if line.text.trim().is_empty() {
-                std::mem::take(&mut record).finish(found)?;
-            } else {
-                record.read(&line);
-            }
-        }
-        record.finish(found)
+        read_paragraphs::<Record>(file, found)
     }
 }
 
@@ -47,7 +38,7 @@ struct Record {
     damage: Option<String>,
 }
 
-impl Record {
+impl Paragraph for Record {
     fn read(&mut self, line: &Line<'_>) {
         if self.line == 0 {
             self.line = line.number;

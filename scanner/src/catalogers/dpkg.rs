@@ -7,7 +7,7 @@
 
 use std::io::BufRead;
 
-use super::lines::{Line, Lines};
+use super::lines::{Line, Paragraph, read_paragraphs};
 use super::{CatalogError, Cataloger, Found, FoundPackage};
 
 /// Reads dpkg's database.
@@ -31,16 +31,7 @@ impl Cataloger for Dpkg {
     }
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
-        let mut lines = Lines::of(file);
-        let mut record = Record::default();
-        while let Some(line) = lines.next()? {
-            if line.text.trim().is_empty() {
-                std::mem::take(&mut record).finish(found)?;
-            } else {
-                record.read(&line);
-            }
-        }
-        record.finish(found)
+        read_paragraphs::<Record>(file, found)
     }
 }
 
@@ -57,7 +48,7 @@ struct Record {
     damage: Option<String>,
 }
 
-impl Record {
+impl Paragraph for Record {
     fn read(&mut self, line: &Line<'_>) {
         if self.line == 0 {
             self.line = line.number;
@@ -71,17 +62,6 @@ impl Record {
         }
         if let Some(damage) = line.damage() {
             self.damage.get_or_insert_with(|| format!("line {} {damage}", line.number));
-        }
-    }
-
-    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
-        match name.to_ascii_lowercase().as_str() {
-            "package" => Some(&mut self.package),
-            "version" => Some(&mut self.version),
-            "architecture" => Some(&mut self.architecture),
-            "source" => Some(&mut self.source),
-            "status" => Some(&mut self.status),
-            _ => None,
         }
     }
 
@@ -106,6 +86,19 @@ impl Record {
             source_name: Some(source_name),
             source_version: Some(source_version),
         })
+    }
+}
+
+impl Record {
+    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name.to_ascii_lowercase().as_str() {
+            "package" => Some(&mut self.package),
+            "version" => Some(&mut self.version),
+            "architecture" => Some(&mut self.architecture),
+            "source" => Some(&mut self.source),
+            "status" => Some(&mut self.status),
+            _ => None,
+        }
     }
 
     /// `Status` is three words: what is wanted, a flag for errors, and the state.

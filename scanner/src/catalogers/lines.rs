@@ -1,11 +1,34 @@
-//! Lines of a file of unknown size: one at a time, none longer than a bound.
+//! Lines of a file of unknown size: one at a time, none longer than a bound. And paragraphs of such lines.
 
 use std::io::{BufRead, Read};
 
-use super::CatalogError;
+use super::{CatalogError, Found};
 
 /// Bytes kept of one line; the longest lines of real package databases are lists of dependencies of a few kilobytes.
 const LINE_LIMIT: usize = 64 * 1024;
+
+/// Lines that belong together, up to an empty one: a package in the databases of dpkg and apk.
+pub(super) trait Paragraph: Default {
+    /// Takes one line in.
+    fn read(&mut self, line: &Line<'_>);
+
+    /// Adds what the paragraph says, if it says anything, to `found`.
+    fn finish(self, found: &mut Found) -> Result<(), CatalogError>;
+}
+
+/// Reads a file paragraph by paragraph.
+pub(super) fn read_paragraphs<P: Paragraph>(file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
+    let mut lines = Lines::of(file);
+    let mut paragraph = P::default();
+    while let Some(line) = lines.next()? {
+        if line.text.trim().is_empty() {
+            std::mem::take(&mut paragraph).finish(found)?;
+        } else {
+            paragraph.read(&line);
+        }
+    }
+    paragraph.finish(found)
+}
 
 /// Reads a file line by line.
 pub(super) struct Lines<'f> {

@@ -37,20 +37,7 @@ pub(super) fn unsupported(manifest: &Manifest, reason: String) -> ImageReport {
 }
 
 fn without_result(manifest: &Manifest, outcome: Outcome, reason: String) -> ImageReport {
-    ImageReport {
-        digest: manifest.digest.clone(),
-        platform: manifest.platform.clone(),
-        outcome,
-        reason: Some(reason),
-        warnings: Vec::new(),
-        distro: None,
-        advisories: None,
-        layers: Vec::new(),
-        packages: Vec::new(),
-        findings: Vec::new(),
-        vulnerabilities: Vec::new(),
-        timings: Timings::default(),
-    }
+    ImageReport::without_result(manifest.digest.clone(), manifest.platform.clone(), outcome, Some(reason))
 }
 
 /// One line about the gaps in a result; `None` where there are none.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::image::Digest;
 use shared::job::JobKind;
-use shared::report::{ImageReport, Outcome, ScanReport, Timings};
+use shared::report::{ImageReport, Outcome, ScanReport};
 use uuid::Uuid;
 
 use super::accept::{leave_flight, step};
@@ -66,7 +66,8 @@ fn record_images(tx: &mut Tx<'_>, report: &ScanReport, root: &Digest, at: Timest
             without_result.push(root.clone());
         }
         for digest in without_result {
-            record_image(tx, &no_result(report, digest), report.job.id, at)?;
+            let image = ImageReport::without_result(digest, None, report.outcome, report.reason.clone());
+            record_image(tx, &image, report.job.id, at)?;
         }
         return Ok(());
     }
@@ -75,23 +76,6 @@ fn record_images(tx: &mut Tx<'_>, report: &ScanReport, root: &Digest, at: Timest
         record_image(tx, image, report.job.id, at)?;
     }
     Ok(())
-}
-
-fn no_result(report: &ScanReport, digest: Digest) -> ImageReport {
-    ImageReport {
-        digest,
-        platform: None,
-        outcome: report.outcome,
-        reason: report.reason.clone(),
-        warnings: Vec::new(),
-        distro: None,
-        advisories: None,
-        layers: Vec::new(),
-        packages: Vec::new(),
-        findings: Vec::new(),
-        vulnerabilities: Vec::new(),
-        timings: Timings::default(),
-    }
 }
 
 /// Manifests that an index was last scanned as; none for a manifest.
