@@ -78,6 +78,7 @@ fn match_purls(settings: &Settings, file: &Path) -> std::result::Result<ImageRep
         warnings: matched.warnings,
         distro: None,
         advisories: Some(database.stamp()),
+        base: None,
         layers: Vec::new(),
         packages,
         findings: matched.findings,

@@ -25,7 +25,7 @@ mod subject;
 use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map};
 
 use jiff::Timestamp;
-use shared::finding::{Finding, Severity, Vulnerability};
+use shared::finding::{Finding, Priority, Severity, Vulnerability};
 use shared::package::{Distro, Package};
 use shared::report::Warning;
 
@@ -191,6 +191,10 @@ impl<'d, 'p> Matching<'d, 'p> {
                 ecosystem,
                 &members.iter().map(|(hit, _)| (&hit.entry, hit.version)).collect::<Vec<_>>(),
             ),
+            wont_fix: false,
+            exploited: None,
+            epss: None,
+            priority: Priority::default(),
             advisories: advisories.into_iter().map(str::to_owned).collect(),
             layer: package.layer.clone(),
             path: package.path.clone(),

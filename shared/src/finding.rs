@@ -82,7 +82,7 @@ pub struct Vulnerability {
 }
 
 /// One vulnerability that applies to one package in one image. Its identity within the image is (id, package, version).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// Canonical id of the vulnerability: see [`Vulnerability`].
     pub id: String,
@@ -104,10 +104,64 @@ pub struct Finding {
     pub vector: Option<String>,
     /// The remedy: lowest version known to be free of it and above the installed one.
     pub fixed_version: Option<String>,
+    /// Whether the vendor has said that there will be no fix for this release.
+    #[serde(default)]
+    pub wont_fix: bool,
+    /// What CISA says of its exploitation; `None` where it is not in the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploited: Option<KnownExploited>,
+    /// How likely it is to be exploited, by FIRST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epss: Option<Epss>,
+    /// How soon to act, from all of these.
+    #[serde(default)]
+    pub priority: Priority,
     /// Ids of the advisories that say so.
     pub advisories: Vec<String>,
     /// Layer of the package.
     pub layer: Option<Digest>,
     /// Path of the package.
     pub path: String,
+}
+
+/// An entry of CISA's catalogue of known exploited vulnerabilities (KEV).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KnownExploited {
+    /// Day on which it was added, `2021-12-10`.
+    pub added: String,
+    /// Day by which US agencies must have acted.
+    pub due: String,
+    /// Whether ransomware is known to use it.
+    pub ransomware: bool,
+}
+
+/// FIRST's Exploit Prediction Scoring System.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Epss {
+    /// Probability of exploitation within 30 days, 0.0 to 1.0.
+    pub score: f64,
+    /// Share of all vulnerabilities with a lower or the same score, 0.0 to 1.0.
+    pub percentile: f64,
+}
+
+/// How soon to act. Ordered from the least urgent.
+///
+/// | priority | when |
+/// |---|---|
+/// | `now` | known to be exploited |
+/// | `soon` | critical, or an EPSS score of at least 0.1 |
+/// | `planned` | high, or medium with an EPSS score of at least 0.01 |
+/// | `watch` | everything else |
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// When there is time.
+    #[default]
+    Watch,
+    /// With the next release.
+    Planned,
+    /// This week.
+    Soon,
+    /// Drop everything.
+    Now,
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::image::Digest;
 
 /// One installed package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Package {
     /// Package URL, such as `pkg:deb/debian/openssl@3.0.1-1?arch=amd64&distro=debian-12`.
     pub purl: String,
@@ -24,10 +24,39 @@ pub struct Package {
     pub source_name: Option<String>,
     /// Version of that source package.
     pub source_version: Option<String>,
+    /// Module stream it belongs to (rpm's `Modularitylabel`): `nodejs:18`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
     /// Digest of the layer, as in the manifest, that the package's record comes from.
     pub layer: Option<Digest>,
-    /// File that says the package is there, without a leading slash.
+    /// File that says the package is there, without a leading slash. What is in an archive follows after `!/`:
+    /// `app/shop.jar!/BOOT-INF/lib/log4j-core-2.14.1.jar`.
     pub path: String,
+    /// What that file is.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// Package of the distribution that brought that file. Its vendor answers for what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// How it is known that a package is there. Ordered from the surest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// A package manager's record, or the installed package's own description.
+    #[default]
+    Installed,
+    /// A compiler wrote it into the program: Go's build information, `cargo auditable`.
+    BuildInfo,
+    /// A bill of materials says so.
+    Sbom,
+    /// A lock file lists it, and nothing that it lists was found installed.
+    LockFile,
+    /// A program's version string.
+    VersionString,
+    /// The name of a file, and nothing better.
+    FileName,
 }
 
 /// The distribution an image is built on, from its os-release.

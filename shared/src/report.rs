@@ -64,6 +64,21 @@ pub struct LayerUse {
     pub size: u64,
     /// Whether the result came from the cache, without a pull.
     pub cached: bool,
+    /// Line of the image's history that made it, such as `RUN /bin/sh -c apt-get install -y curl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// Whether it comes from the image that this one is built on.
+    #[serde(default)]
+    pub base: bool,
+}
+
+/// The image that another one is built on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BaseImage {
+    /// Its name: `docker.io/library/debian:12`.
+    pub name: Option<String>,
+    /// Its digest.
+    pub digest: Option<Digest>,
 }
 
 /// Wall-clock milliseconds of the steps of one scan.
@@ -94,6 +109,9 @@ pub struct ImageReport {
     pub distro: Option<Distro>,
     /// The database it was matched against; `None` where there was none.
     pub advisories: Option<AdvisoryStamp>,
+    /// What it says it is built on (`org.opencontainers.image.base.*`), or is found to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseImage>,
     /// From the bottom up.
     pub layers: Vec<LayerUse>,
     /// Everything installed.
@@ -122,6 +140,7 @@ impl ImageReport {
             warnings: Vec::new(),
             distro: None,
             advisories: None,
+            base: None,
             layers: Vec::new(),
             packages: Vec::new(),
             findings: Vec::new(),

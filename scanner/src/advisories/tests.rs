@@ -247,15 +247,10 @@ static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 fn some_packages() -> Vec<Package> {
     let package = |ecosystem: &str, name: &str, version: &str| Package {
-        purl: String::new(),
         ecosystem: Some(ecosystem.to_owned()),
         name: name.to_owned(),
         version: version.to_owned(),
-        architecture: None,
-        source_name: None,
-        source_version: None,
-        layer: None,
-        path: String::new(),
+        ..Package::default()
     };
     vec![
         package("Debian:11", "openssl", "1.0"),

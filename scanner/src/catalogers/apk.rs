@@ -76,6 +76,7 @@ impl Paragraph for Record {
             name,
             version,
             architecture: self.architecture,
+            ..FoundPackage::default()
         })
     }
 }

@@ -85,6 +85,7 @@ impl Paragraph for Record {
             architecture: filled(self.architecture),
             source_name: Some(source_name),
             source_version: Some(source_version),
+            ..FoundPackage::default()
         })
     }
 }

@@ -11,10 +11,16 @@ mod lines;
 mod npm;
 mod os_release;
 mod python;
+mod spool;
 
 use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
+use shared::package::Evidence;
+
+use crate::image::fingerprint;
+
+pub(crate) use spool::spool;
 
 /// Every cataloger, in the order in which they are asked.
 pub const CATALOGERS: &[&dyn Cataloger] =
@@ -38,6 +44,12 @@ pub trait Cataloger: Send + Sync {
     /// `path` is relative to the root, normalized, without a leading slash.
     fn wants(&self, path: &str) -> bool;
 
+    /// Whether this executable file is worth a look although its path does not tell the format. Asked like
+    /// [`wants`](Self::wants), for regular files that anybody may execute.
+    fn wants_executable(&self, _path: &str) -> bool {
+        false
+    }
+
     /// Reads one file into `found`. What was found before an error counts.
     fn catalog(&self, path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError>;
 }
@@ -49,11 +61,48 @@ pub struct Found {
     pub packages: Vec<FoundPackage>,
     /// Keys and values of an os-release file.
     pub os_release: Option<OsRelease>,
+    /// Files that packages of a distribution brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owned: Vec<OwnedFiles>,
     /// Records that could not be read, for people; the file name is added by the room.
     pub problems: Vec<String>,
 }
 
+/// The files of one package of a distribution, as far as a cataloger could want them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedFiles {
+    /// Name of the package.
+    pub package: String,
+    /// Their [`owner_key`]s.
+    pub files: Vec<u64>,
+}
+
+/// What stands for a file when its owner is looked for. `bin`, `sbin` and `lib*` in the root are the folders of these
+/// names in `usr`: package databases keep writing the old names where the new ones hold.
+pub fn owner_key(path: &str) -> u64 {
+    const MERGED: [&str; 6] = ["bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/"];
+    let path =
+        path.strip_prefix("usr/").filter(|rest| MERGED.iter().any(|merged| rest.starts_with(merged))).unwrap_or(path);
+    fingerprint(path)
+}
+
 impl Found {
+    /// Whether nothing at all was found.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Notes that the distribution's package `package` brought the file at `path`, relative to the root.
+    fn own(&mut self, package: &str, path: &str) {
+        if !CATALOGERS.iter().any(|cataloger| cataloger.wants(path) || cataloger.wants_executable(path)) {
+            return;
+        }
+        match self.owned.last_mut() {
+            Some(last) if last.package == package => last.files.push(owner_key(path)),
+            _ => self.owned.push(OwnedFiles { package: package.to_owned(), files: vec![owner_key(path)] }),
+        }
+    }
+
     fn package(&mut self, package: FoundPackage) -> Result<(), CatalogError> {
         if self.packages.len() >= PACKAGE_LIMIT {
             return Err(CatalogError::TooMany { what: "packages", limit: PACKAGE_LIMIT });
@@ -74,9 +123,10 @@ impl Found {
 /// A package as its file describes it: the distro is not known here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundPackage {
-    /// Type in package URLs: `deb`, `apk`, `pypi`, `npm`.
+    /// Type in package URLs: `deb`, `apk`, `pypi`, `npm`, `maven`.
     pub kind: String,
-    /// Name as installed, not normalized; npm scopes are part of it (`@scope/name`).
+    /// Name as installed, not normalized, in the form that OSV uses for its ecosystem: `@scope/name`, `group:artifact`,
+    /// `github.com/owner/module`, `vendor/name`.
     pub name: String,
     /// Version as installed, epoch included.
     pub version: String,
@@ -86,6 +136,15 @@ pub struct FoundPackage {
     pub source_name: Option<String>,
     /// Its version.
     pub source_version: Option<String>,
+    /// Module stream (rpm only): `nodejs:18`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// How the file knows.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// Where in the file, if that is an archive: `BOOT-INF/lib/log4j-core-2.14.1.jar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner: Option<String>,
 }
 
 /// What matters of an os-release file (freedesktop.org os-release(5)).

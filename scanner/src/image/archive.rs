@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) link: Vec<u8>,
     /// What it is.
     pub(crate) kind: Kind,
+    /// Whether anybody may execute it.
+    pub(crate) executable: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,6 +123,7 @@ impl<'a, R: BufRead> Archive<'a, R> {
             EntryType::Link => Kind::Hardlink,
             _ => Kind::Other,
         };
+        entry.executable = header.mode().is_ok_and(|mode| mode & 0o111 != 0);
         if header.entry_type() == EntryType::GNUSparse && header.as_gnu().is_some_and(tar::GnuHeader::is_extended) {
             self.skip_sparse_map()?;
         }

@@ -1,16 +1,22 @@
 //! What is kept of a layer while its entries pass by: of an archive or of a folder, under the same limits.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek};
 
 use super::decompress::{LayerError, layer_error};
 use super::layer::{LayerContents, LayerFile, Unread};
 use super::limits::{Limits, check};
 use super::path::{fingerprint, normalize};
-use crate::catalogers::{CatalogError, Cataloger, Found};
+use crate::catalogers::{CatalogError, Cataloger, Found, spool};
 
 /// Odd entries and unreadable files that are named; those beyond are counted.
 const MAX_PROBLEMS: usize = 100;
+
+/// A file under a name for which a cataloger wants it.
+struct Asked<'a> {
+    path: &'a str,
+    cataloger: &'a dyn Cataloger,
+}
 
 pub(crate) struct Collector<'a> {
     /// As named in errors.
@@ -90,7 +96,7 @@ impl<'a> Collector<'a> {
 
     pub(crate) fn sparse_file(&mut self, path: &str) {
         self.regular.push(fingerprint(path));
-        if self.is_wanted(path) {
+        if self.is_wanted(path, false) {
             self.problem(path, "it is stored as a sparse file, which is not read");
         }
     }
@@ -108,7 +114,7 @@ impl<'a> Collector<'a> {
 
     pub(crate) fn hardlink(&mut self, path: String, target: &[u8]) -> Result<(), LayerError> {
         self.contents.occupied.push(fingerprint(&path));
-        if !self.is_wanted(&path) {
+        if !self.is_wanted(&path, false) {
             return Ok(());
         }
         if let Some(target) = self.checked_path(target)? {
@@ -119,14 +125,21 @@ impl<'a> Collector<'a> {
     }
 
     /// Hands the file to whoever wants it. What they leave of `content` is the caller's to skip.
-    pub(crate) fn file(&mut self, path: &str, size: u64, content: &mut dyn BufRead) -> Result<(), LayerError> {
+    pub(crate) fn file(
+        &mut self,
+        path: &str,
+        size: u64,
+        executable: bool,
+        content: &mut dyn BufRead,
+    ) -> Result<(), LayerError> {
         self.regular.push(fingerprint(path));
-        if !self.is_wanted(path) {
-            return Ok(());
-        }
-        self.keep_name(path.len())?;
-        self.check_file_size(path, size)?;
-        self.catalog(&[path], content)
+        let catalogers = self.catalogers;
+        let wanted: Vec<Asked<'_>> = catalogers
+            .iter()
+            .filter(|cataloger| cataloger.wants(path) || executable && cataloger.wants_executable(path))
+            .map(|cataloger| Asked { path, cataloger: *cataloger })
+            .collect();
+        self.catalog(&wanted, size, content)
     }
 
     /// The same for a file that is wanted under other names only.
@@ -136,8 +149,12 @@ impl<'a> Collector<'a> {
         size: u64,
         content: &mut dyn BufRead,
     ) -> Result<(), LayerError> {
-        self.check_file_size(paths.first().unwrap_or(&""), size)?;
-        self.catalog(paths, content)
+        let catalogers = self.catalogers;
+        let wanted: Vec<Asked<'_>> = paths
+            .iter()
+            .flat_map(|path| catalogers.iter().filter(|c| c.wants(path)).map(|c| Asked { path, cataloger: *c }))
+            .collect();
+        self.catalog(&wanted, size, content)
     }
 
     pub(crate) fn problem(&mut self, path: &str, why: &str) {
@@ -171,8 +188,8 @@ impl<'a> Collector<'a> {
         self.contents
     }
 
-    pub(crate) fn is_wanted(&self, path: &str) -> bool {
-        self.catalogers.iter().any(|cataloger| cataloger.wants(path))
+    pub(crate) fn is_wanted(&self, path: &str, executable: bool) -> bool {
+        self.catalogers.iter().any(|cataloger| cataloger.wants(path) || executable && cataloger.wants_executable(path))
     }
 
     fn keep_name(&mut self, bytes: usize) -> Result<(), LayerError> {
@@ -182,30 +199,41 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn check_file_size(&self, path: &str, size: u64) -> Result<(), LayerError> {
-        let max = self.limits.file_bytes;
-        if size > max {
-            check("file_bytes", size, max, &format!("{path} in {}", self.layer))?;
+    /// Asks every cataloger that wants the file under one of its names.
+    fn catalog(&mut self, wanted: &[Asked<'_>], size: u64, content: &mut dyn BufRead) -> Result<(), LayerError> {
+        let Some(first) = wanted.first() else { return Ok(()) };
+        if size > self.limits.file_bytes {
+            let why = format!(
+                "its {size} bytes were not read; if it can be trusted, raise scanner.limits.file_bytes = {}",
+                self.limits.file_bytes
+            );
+            self.problem(first.path, &why);
+            return Ok(());
+        }
+        if let [only] = wanted {
+            return self.ask(only, content);
+        }
+        let mut watched = Watched { inner: content, error: None };
+        let spooled = spool(&mut watched);
+        if let Some(error) = watched.error {
+            return Err(layer_error(error, self.layer));
+        }
+        let mut spooled = match spooled {
+            Ok(spooled) => spooled,
+            Err(error) => {
+                self.problem(first.path, &format!("it cannot be kept in a temporary file: {error}"));
+                return Ok(());
+            }
+        };
+        for asked in wanted {
+            spooled.rewind().map_err(|error| layer_error(error, self.layer))?;
+            self.ask(asked, &mut spooled)?;
         }
         Ok(())
     }
 
-    /// Asks every cataloger that wants one of `paths`, all of which are names of the same file.
-    fn catalog(&mut self, paths: &[&str], content: &mut dyn BufRead) -> Result<(), LayerError> {
-        let catalogers = self.catalogers;
-        let wanted: Vec<(&str, &dyn Cataloger)> =
-            paths.iter().flat_map(|path| catalogers.iter().filter(|c| c.wants(path)).map(|c| (*path, *c))).collect();
-        match wanted.as_slice() {
-            [(path, cataloger)] => self.ask(path, *cataloger, content),
-            several => {
-                let mut bytes = Vec::new();
-                content.read_to_end(&mut bytes).map_err(|error| layer_error(error, self.layer))?;
-                several.iter().try_for_each(|(path, cataloger)| self.ask(path, *cataloger, &mut bytes.as_slice()))
-            }
-        }
-    }
-
-    fn ask(&mut self, path: &str, cataloger: &dyn Cataloger, content: &mut dyn BufRead) -> Result<(), LayerError> {
+    fn ask(&mut self, asked: &Asked<'_>, content: &mut dyn BufRead) -> Result<(), LayerError> {
+        let Asked { path, cataloger } = *asked;
         let mut found = Found::default();
         let mut content = Watched { inner: content, error: None };
         let outcome = cataloger.catalog(path, &mut content, &mut found);
@@ -218,6 +246,10 @@ impl<'a> Collector<'a> {
                 other => other.to_string(),
             });
         }
+        if found.is_empty() && !cataloger.wants(path) {
+            return Ok(());
+        }
+        self.keep_name(path.len())?;
         self.keep_file(LayerFile { path: path.to_owned(), cataloger: cataloger.name().to_owned(), found })
     }
 

@@ -155,7 +155,9 @@ fn collect<R: Read>(
     }
     match entry.kind {
         Kind::Directory => collector.directory(&path),
-        Kind::File => return collector.file(&path, archive.content_size(), &mut archive.content()),
+        Kind::File => {
+            return collector.file(&path, archive.content_size(), entry.executable, &mut archive.content());
+        }
         Kind::SparseFile => collector.sparse_file(&path),
         Kind::Symlink => return collector.symlink(path, &entry.link),
         Kind::Hardlink => return collector.hardlink(path, &entry.link),

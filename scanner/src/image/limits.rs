@@ -32,7 +32,7 @@ pub struct Limits {
     pub path_depth: u64,
     /// Extended header of one entry (long names, pax records). Default: 1 MiB, as in Go's `archive/tar`.
     pub header_bytes: u64,
-    /// Size of one file that is read for its packages. Default: 64 MiB.
+    /// Size of one file that is read for its packages; a larger one makes the result partial. Default: 1 GiB.
     pub file_bytes: u64,
     /// Files that are read for their packages, in one layer and in all layers of an image together. Default: 200,000.
     pub files: u64,
@@ -55,7 +55,7 @@ impl Default for Limits {
             path_bytes: 4096,
             path_depth: 256,
             header_bytes: 1 << 20,
-            file_bytes: 64 << 20,
+            file_bytes: 1 << 30,
             files: 200_000,
             packages: 500_000,
         }

@@ -20,6 +20,8 @@ pub(crate) mod testing;
 mod tests;
 mod whiteout;
 
+pub(crate) use path::fingerprint;
+
 /// Where images come from: a registry, or a folder or file on this machine.
 #[async_trait]
 pub trait ImageSource: Send + Sync {

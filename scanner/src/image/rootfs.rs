@@ -5,7 +5,7 @@
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use shared::image::Digest;
@@ -77,13 +77,19 @@ impl Walk<'_> {
                 return Ok(());
             }
             Ok(kind) if kind.is_symlink() => fs::read_link(&full).map(Entry::Symlink),
-            Ok(kind) if kind.is_file() && self.collector.is_wanted(&path) => open(&full).map(Entry::Wanted),
+            Ok(kind) if kind.is_file() => match entry.metadata().map(|metadata| is_executable(&metadata)) {
+                Ok(executable) if self.collector.is_wanted(&path, executable) => open(&full).map(Entry::Wanted),
+                Ok(_) => Ok(Entry::Other),
+                Err(error) => Err(error),
+            },
             Ok(_) => Ok(Entry::Other),
             Err(error) => Err(error),
         };
         match read {
             Ok(Entry::Symlink(target)) => self.collector.symlink(path, target.as_os_str().as_bytes()),
-            Ok(Entry::Wanted((file, size))) => self.collector.file(&path, size, &mut BufReader::new(file)),
+            Ok(Entry::Wanted((file, size, executable))) => {
+                self.collector.file(&path, size, executable, &mut BufReader::new(file))
+            }
             Ok(Entry::Other) => {
                 self.collector.other(&path);
                 Ok(())
@@ -108,19 +114,23 @@ impl Walk<'_> {
 
 enum Entry {
     Symlink(PathBuf),
-    Wanted((File, u64)),
+    Wanted((File, u64, bool)),
     Other,
 }
 
-/// Opens a regular file and nothing else, even if it was replaced by a link or a pipe since it was listed.
-fn open(path: &Path) -> std::io::Result<(File, u64)> {
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    metadata.mode() & 0o111 != 0
+}
+
+/// Opens a regular file, with its size and whether anybody may execute it, and nothing else, even if it was replaced by a link or a pipe since it was listed.
+fn open(path: &Path) -> std::io::Result<(File, u64, bool)> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(std::io::Error::other("it is no regular file"));
     }
-    Ok((file, metadata.len()))
+    Ok((file, metadata.len(), is_executable(&metadata)))
 }
 
 #[cfg(test)]

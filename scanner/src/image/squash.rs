@@ -21,7 +21,7 @@ use shared::image::Digest;
 
 use super::layer::{LayerContents, LayerFile};
 use super::path::{ancestors, fingerprint, resolve, resolve_parent};
-use crate::catalogers::{Cataloger, FoundPackage, OsRelease};
+use crate::catalogers::{Cataloger, FoundPackage, OsRelease, OwnedFiles};
 
 /// A package and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Squashed {
     pub packages: Vec<LayeredPackage>,
     /// Paths and contents of os-release files.
     pub os_releases: Vec<(String, OsRelease)>,
+    /// Files that packages of a distribution brought.
+    pub owned: Vec<OwnedFiles>,
     /// Paths and what could not be read there, for people.
     pub problems: Vec<(String, String)>,
 }
@@ -180,6 +182,7 @@ impl<'a> Stack<'a> {
             squashed.packages.extend(found.packages.iter().zip(&visible.since).map(|(package, since)| {
                 LayeredPackage { package: package.clone(), path: path.clone(), layer: layers[*since].digest.clone() }
             }));
+            squashed.owned.extend(found.owned.iter().cloned());
             squashed.os_releases.extend(found.os_release.iter().map(|release| (path.clone(), release.clone())));
             squashed.problems.extend(found.problems.iter().map(|problem| (path.clone(), problem.clone())));
         }

@@ -3,28 +3,8 @@
 use shared::package::Package;
 
 use super::distro;
+use super::languages::language_of;
 use super::purl::{Purl, PurlError};
-
-/// OSV's ecosystem for a type of package URL, and what stands between namespace and name in OSV's name of a package.
-const ECOSYSTEMS: &[(&str, &str, &str)] = &[
-    ("bioconductor", "Bioconductor", "/"),
-    ("bitnami", "Bitnami", "/"),
-    ("cargo", "crates.io", "/"),
-    ("composer", "Packagist", "/"),
-    ("conan", "ConanCenter", "/"),
-    ("cran", "CRAN", "/"),
-    ("gem", "RubyGems", "/"),
-    ("golang", "Go", "/"),
-    ("hackage", "Hackage", "/"),
-    ("hex", "Hex", "/"),
-    ("julia", "Julia", "/"),
-    ("maven", "Maven", ":"),
-    ("npm", "npm", "/"),
-    ("nuget", "NuGet", "/"),
-    ("pub", "Pub", "/"),
-    ("pypi", "PyPI", "/"),
-    ("swift", "SwiftURL", "/"),
-];
 
 /// The package that a package URL names.
 ///
@@ -36,22 +16,12 @@ pub fn package_from_purl(text: &str) -> Result<Package, PurlError> {
     let Some(version) = purl.version.clone() else {
         return Err(PurlError::new(text, "it has no version"));
     };
-    let mut package = Package {
-        purl: purl.to_string(),
-        ecosystem: None,
-        name: purl.name.clone(),
-        version,
-        architecture: None,
-        source_name: None,
-        source_version: None,
-        layer: None,
-        path: String::new(),
-    };
+    let mut package = Package { purl: purl.to_string(), name: purl.name.clone(), version, ..Package::default() };
     if matches!(purl.kind.as_str(), "apk" | "deb" | "rpm") {
         place_in_distro(&mut package, &purl);
-    } else if let Some((_, ecosystem, joint)) = ECOSYSTEMS.iter().find(|(kind, ..)| *kind == purl.kind) {
-        package.ecosystem = Some((*ecosystem).to_owned());
-        package.name = purl.namespace.iter().chain([&purl.name]).map(String::as_str).collect::<Vec<_>>().join(joint);
+    } else if let Some(language) = language_of(&purl.kind) {
+        package.ecosystem = Some(language.ecosystem.to_owned());
+        package.name = language.join(&purl.namespace, &purl.name);
     }
     Ok(package)
 }
@@ -67,6 +37,7 @@ fn place_in_distro(package: &mut Package, purl: &Purl) {
     };
     let source = (source_name.to_owned(), source_version.to_owned());
     (package.source_name, package.source_version) = (Some(source.0), Some(source.1));
+    package.module = qualifier("rpmmod").map(str::to_owned);
     package.architecture = qualifier("arch").map(str::to_owned);
     package.ecosystem = distro::ecosystem(id, release);
 }

@@ -2,11 +2,15 @@
 
 mod distro;
 mod from_purl;
+mod languages;
+mod locks;
+mod owners;
 mod purl;
 
 use shared::package::{Distro, Package};
 use shared::report::Warning;
 
+use self::languages::language_of;
 use crate::catalogers::{FoundPackage, OsRelease};
 use crate::image::squash::{LayeredPackage, Squashed};
 use crate::versions::scheme_for;
@@ -34,6 +38,8 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     let mut packages: Vec<_> = squashed.packages.into_iter().map(|found| place(found, distro.as_ref())).collect();
     packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     packages.dedup();
+    owners::assign(&mut packages, &squashed.owned, |package| is_distro_purl(&package.purl));
+    locks::drop_installed_projects(&mut packages);
     let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
     warnings.extend(unknown_distro(&packages, distro.as_ref()));
     Inventory { distro, packages, warnings }
@@ -47,6 +53,7 @@ fn os_release(releases: &[(String, OsRelease)]) -> Option<&OsRelease> {
 
 fn place(found: LayeredPackage, distro: Option<&Distro>) -> Package {
     let LayeredPackage { package, path, layer } = found;
+    let path = package.inner.as_ref().map_or_else(|| path.clone(), |inner| format!("{path}!/{inner}"));
     Package {
         purl: purl_of(&package, distro).to_string(),
         ecosystem: ecosystem_of(&package.kind, distro),
@@ -55,39 +62,44 @@ fn place(found: LayeredPackage, distro: Option<&Distro>) -> Package {
         architecture: package.architecture,
         source_name: package.source_name,
         source_version: package.source_version,
+        module: package.module,
         layer,
         path,
+        evidence: package.evidence,
+        owner: None,
     }
 }
 
 /// A distribution's packages are its own only if they are of its format: an image may hold those of another one.
 fn ecosystem_of(kind: &str, distro: Option<&Distro>) -> Option<String> {
-    match kind {
-        "npm" => Some("npm".to_owned()),
-        "pypi" => Some("PyPI".to_owned()),
-        _ => distro
-            .and_then(|distro| distro.ecosystem.clone())
-            .filter(|ecosystem| scheme_for(ecosystem).is_some_and(|scheme| scheme.name() == kind)),
+    if let Some(language) = language_of(kind) {
+        return Some(language.ecosystem.to_owned());
     }
+    distro
+        .and_then(|distro| distro.ecosystem.clone())
+        .filter(|ecosystem| scheme_for(ecosystem).is_some_and(|scheme| scheme.name() == kind))
 }
 
 fn purl_of(package: &FoundPackage, distro: Option<&Distro>) -> Purl {
     if !is_of_distro(&package.kind) {
-        let (scope, name) = match package.name.split_once('/') {
-            Some((scope, name)) if package.kind == "npm" => (Some(scope), name),
-            _ => (None, package.name.as_str()),
-        };
-        return Purl::new(&package.kind, scope, name, &package.version);
+        let split = language_of(&package.kind).map(|language| language.split(&package.name));
+        let (namespace, name) = split.unwrap_or((None, &package.name));
+        return Purl::new(&package.kind, namespace, name, &package.version);
     }
     let mut purl = Purl::new(&package.kind, distro.map(|distro| distro.id.as_str()), &package.name, &package.version);
     purl.qualify("arch", package.architecture.as_deref());
     purl.qualify("distro", distro.and_then(release_of).as_deref());
+    purl.qualify("rpmmod", package.module.as_deref());
     purl.qualify("upstream", upstream(package).as_deref());
     purl
 }
 
 fn is_of_distro(kind: &str) -> bool {
-    matches!(kind, "apk" | "deb")
+    matches!(kind, "apk" | "deb" | "rpm")
+}
+
+fn is_distro_purl(purl: &str) -> bool {
+    purl.strip_prefix("pkg:").and_then(|purl| purl.split('/').next()).is_some_and(is_of_distro)
 }
 
 fn release_of(distro: &Distro) -> Option<String> {

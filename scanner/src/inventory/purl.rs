@@ -38,11 +38,11 @@ impl PurlError {
 }
 
 impl Purl {
-    /// A package URL of a name without namespace, normalized as its type wants it.
+    /// A package URL of a name and its namespace, whose segments have slashes between them; normalized as its type wants it.
     pub(super) fn new(kind: &str, namespace: Option<&str>, name: &str, version: &str) -> Self {
         let mut purl = Self {
             kind: kind.to_owned(),
-            namespace: namespace.into_iter().map(str::to_owned).collect(),
+            namespace: namespace.into_iter().flat_map(|path| path.split('/')).map(str::to_owned).collect(),
             name: name.to_owned(),
             version: Some(version.to_owned()),
             qualifiers: BTreeMap::new(),

@@ -10,6 +10,7 @@ fn found(kind: &str, name: &str, version: &str, source: Option<(&str, &str)>) ->
         architecture: source.map(|_| "amd64".into()),
         source_name: source.map(|(name, _)| name.into()),
         source_version: source.map(|(_, version)| version.into()),
+        ..FoundPackage::default()
     };
     LayeredPackage { package, path: "some/file".into(), layer: None }
 }
@@ -31,6 +32,7 @@ fn packages_have_ecosystems_and_package_urls() {
         ],
         os_releases: vec![release("usr/lib/os-release", "debian", "11"), release("etc/os-release", "debian", "12")],
         problems: vec![("a/package.json".into(), "line 1: EOF".into())],
+        ..Squashed::default()
     });
     let rows: Vec<_> = inventory
         .packages
@@ -61,6 +63,7 @@ fn a_package_url_leads_back_to_the_package() {
         packages: vec![found("deb", "libssl3", "1:3.0.1-1+b1", Some(("openssl", "1:3.0.1-1")))],
         os_releases: vec![release("etc/os-release", "debian", "12")],
         problems: Vec::new(),
+        ..Squashed::default()
     });
     let package = &inventory.packages[0];
     let again = package_from_purl(&package.purl).unwrap();
@@ -78,6 +81,7 @@ fn packages_without_a_known_distribution_are_warned_of() {
             packages: vec![found("deb", "tar", "1.34", Some(("tar", "1.34"))), found("npm", "a", "1", None)],
             os_releases,
             problems: Vec::new(),
+            ..Squashed::default()
         });
         let [warning] = &inventory.warnings[..] else { panic!("{:?}", inventory.warnings) };
         assert_eq!(warning.code, "unknown-distro");

@@ -9,11 +9,8 @@ fn package(ecosystem: &str, name: &str, version: &str) -> Package {
         ecosystem: Some(ecosystem.to_owned()),
         name: name.to_owned(),
         version: version.to_owned(),
-        architecture: None,
-        source_name: None,
-        source_version: None,
-        layer: None,
         path: "somewhere".to_owned(),
+        ..Package::default()
     }
 }
 

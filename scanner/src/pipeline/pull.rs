@@ -105,7 +105,13 @@ impl Pass {
 }
 
 fn pulled(layer: &LayerDescriptor, contents: LayerContents, cached: bool) -> Pulled {
-    let usage = LayerUse { digest: layer.digest.clone(), size: layer.size.unwrap_or_default(), cached };
+    let usage = LayerUse {
+        digest: layer.digest.clone(),
+        size: layer.size.unwrap_or_default(),
+        cached,
+        created_by: None,
+        base: false,
+    };
     Pulled { usage, contents: Arc::new(contents) }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn judged(digest: Digest, platform: Option<Platform>, layers: Vec<Lay
         warnings,
         distro: inventory.distro,
         advisories,
+        base: None,
         layers,
         packages: inventory.packages,
         findings: matched.findings,

@@ -98,6 +98,7 @@ fn report(job: ScanJob, findings: Vec<Finding>) -> ScanReport {
             ecosystem: Some("Debian:12".to_owned()),
         }),
         advisories: Some(AdvisoryStamp { version: "1".to_owned(), built_at: now }),
+        base: None,
         layers: Vec::new(),
         packages: findings.iter().map(package).collect(),
         vulnerabilities: findings.iter().map(vulnerability).collect(),
@@ -131,12 +132,10 @@ fn finding(id: &str, package: &str, severity: Severity, fixed_version: Option<&s
         purl: format!("pkg:{kind}/{package}@1.0"),
         source_name,
         severity,
-        score: None,
-        vector: None,
         fixed_version: fixed_version.map(str::to_owned),
         advisories: vec![id.to_owned()],
-        layer: None,
         path: "var/lib/dpkg/status".to_owned(),
+        ..Finding::default()
     }
 }
 
@@ -146,11 +145,9 @@ fn package(finding: &Finding) -> Package {
         ecosystem: Some(finding.ecosystem.clone()),
         name: finding.package.clone(),
         version: finding.version.clone(),
-        architecture: None,
         source_name: finding.source_name.clone(),
-        source_version: None,
-        layer: None,
         path: finding.path.clone(),
+        ..Package::default()
     }
 }
 

@@ -123,14 +123,11 @@ pub(in crate::store) fn finding(id: &str, package: &str, severity: Severity) -> 
         version: "1.0".to_owned(),
         ecosystem: "Debian:12".to_owned(),
         purl: format!("pkg:deb/debian/{package}@1.0"),
-        source_name: None,
         severity,
         score: Some(7.5),
-        vector: None,
-        fixed_version: None,
         advisories: vec![id.to_owned()],
-        layer: None,
         path: "var/lib/dpkg/status".to_owned(),
+        ..Finding::default()
     }
 }
 
@@ -152,11 +149,8 @@ pub(in crate::store) fn package(name: &str) -> Package {
         ecosystem: Some("Debian:12".to_owned()),
         name: name.to_owned(),
         version: "1.0".to_owned(),
-        architecture: None,
-        source_name: None,
-        source_version: None,
-        layer: None,
         path: "var/lib/dpkg/status".to_owned(),
+        ..Package::default()
     }
 }
 
@@ -170,6 +164,7 @@ pub(in crate::store) fn image(digest: Digest, findings: Vec<Finding>) -> ImageRe
         warnings: Vec::new(),
         distro: None,
         advisories: None,
+        base: None,
         layers: Vec::new(),
         packages: findings.iter().map(|finding| package(&finding.package)).collect(),
         vulnerabilities: findings.iter().map(|finding| vulnerability(&finding.id, &[])).collect(),
