@@ -43,11 +43,13 @@ fn a_ratio_beyond_the_limit_counts_once_the_layer_is_large() {
 }
 
 #[test]
-fn a_status_of_a_hundred_megabytes_fails_with_the_limit_named() {
-    let tar = Tar::new().header(EntryType::Regular, b"var/lib/dpkg/status", b"", 100 << 20);
-    let error = read(&tar.end(), &Limits::default()).unwrap_err().to_string();
-    assert!(error.starts_with("var/lib/dpkg/status in layer sha256:"), "{error}");
-    assert!(error.contains("file_bytes = 67108864"), "{error}");
+fn a_file_that_is_too_large_is_a_gap_with_the_limit_named() {
+    let limits = Limits { file_bytes: 5, ..Limits::default() };
+    let contents = read(&Tar::new().file("b/status", "b 2\nc 3\n").file("a/status", "a 1\n").end(), &limits).unwrap();
+    let [(path, why)] = &contents.problems[..] else { panic!("{:?}", contents.problems) };
+    assert_eq!(path, "b/status");
+    assert!(why.contains("8 bytes") && why.contains("scanner.limits.file_bytes = 5"), "{why}");
+    assert_eq!(contents.files.len(), 1);
 }
 
 #[test]
