@@ -1,4 +1,6 @@
 //! Alpine's package database: `lib/apk/db/installed`, under `usr/` where those are merged (apk-v2-installed-db(5)).
+//!
+//! A record's `F:` lines are the folders of the package, each followed by `R:` lines, the files in it.
 
 use std::io::BufRead;
 
@@ -14,7 +16,7 @@ impl Cataloger for Apk {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, path: &str) -> bool {
@@ -35,11 +37,13 @@ struct Record {
     version: Option<String>,
     architecture: Option<String>,
     origin: Option<String>,
+    /// The last folder.
+    folder: String,
     damage: Option<String>,
 }
 
 impl Paragraph for Record {
-    fn read(&mut self, line: &Line<'_>) {
+    fn read(&mut self, line: &Line<'_>, found: &mut Found) {
         if self.line == 0 {
             self.line = line.number;
         }
@@ -49,6 +53,8 @@ impl Paragraph for Record {
             "V" => &mut self.version,
             "A" => &mut self.architecture,
             "o" => &mut self.origin,
+            "F" => return self.folder = value.trim_matches('/').to_owned(),
+            "R" => return self.own(value, found),
             _ => return,
         };
         *field = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
@@ -81,10 +87,21 @@ impl Paragraph for Record {
     }
 }
 
+impl Record {
+    fn own(&self, file: &str, found: &mut Found) {
+        let Some(package) = &self.package else { return };
+        match self.folder.as_str() {
+            "" => found.own(package, file),
+            folder => found.own(package, &format!("{folder}/{file}")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalogers::fixtures::{assert_matches_expected, catalog};
+    use crate::catalogers::owner_key;
 
     #[test]
     fn alpine_images_hold_to_the_last_package() {
@@ -111,5 +128,17 @@ mod tests {
         assert_eq!(found.packages[0].source_name.as_deref(), Some("musl"));
         assert_eq!(found.packages[1].source_name.as_deref(), Some("origin"));
         assert_eq!(found.problems, ["line 7: a record without P: or V:"]);
+    }
+
+    #[test]
+    fn files_have_the_package_that_brought_them() {
+        let found = catalog(
+            &Apk,
+            b"P:py3-six\nV:1.16.0-r8\nF:\nR:six.egg-info\na:0:0:755\nF:usr/lib/python3.11/site-packages\nR:six.py\n\
+              F:usr/lib/python3.11/site-packages/six-1.16.0.dist-info\nR:METADATA\nZ:Q1x=\nR:RECORD\n\nR:six.egg-info\n",
+        );
+        let [owned] = &found.owned[..] else { panic!("{:?}", found.owned) };
+        let site = "usr/lib/python3.11/site-packages/six-1.16.0.dist-info/METADATA";
+        assert_eq!((owned.package.as_str(), &owned.files[..]), ("py3-six", &["six.egg-info", site].map(owner_key)[..]));
     }
 }

@@ -4,10 +4,13 @@
 //! A package counts as installed when its files are in place: dpkg's states `installed`, `unpacked`, `half-configured`,
 //! `triggers-awaited` and `triggers-pending`, and a record without a state, as in `status.d`. Those of which only
 //! configuration is left (`config-files`), or whose unpacking was broken off (`half-installed`), do not count.
+//!
+//! Which files a package brought is in `var/lib/dpkg/info/PACKAGE[:ARCHITECTURE].list`, in distroless images in
+//! `var/lib/dpkg/status.d/PACKAGE.md5sums` (deb-md5sums(5)).
 
 use std::io::BufRead;
 
-use super::lines::{Line, Paragraph, read_paragraphs};
+use super::lines::{Line, Lines, Paragraph, read_paragraphs};
 use super::{CatalogError, Cataloger, Found, FoundPackage};
 
 /// Reads dpkg's database.
@@ -19,20 +22,50 @@ impl Cataloger for Dpkg {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, path: &str) -> bool {
-        let Some(rest) = path.strip_prefix("var/lib/dpkg/status") else { return false };
-        rest.is_empty()
-            || rest
-                .strip_prefix(".d/")
-                .is_some_and(|file| !file.is_empty() && !file.contains('/') && !file.ends_with(".md5sums"))
+        let Some(path) = path.strip_prefix("var/lib/dpkg/") else { return false };
+        path == "status" || in_folder(path, "status.d/").is_some() || listed_package(path).is_some()
     }
 
-    fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
-        read_paragraphs::<Record>(file, found)
+    fn catalog(&self, path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
+        match path.strip_prefix("var/lib/dpkg/").and_then(listed_package) {
+            Some(package) => read_owned(package, file, found),
+            None => read_paragraphs::<Record>(file, found),
+        }
     }
+}
+
+/// The file that `path` names in `folder` itself.
+fn in_folder<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    path.strip_prefix(folder).filter(|file| !file.is_empty() && !file.contains('/'))
+}
+
+/// The package whose files are listed at `path`, which is below `var/lib/dpkg`.
+fn listed_package(path: &str) -> Option<&str> {
+    let list = in_folder(path, "info/").and_then(|file| file.strip_suffix(".list"));
+    let sums = || in_folder(path, "status.d/").and_then(|file| file.strip_suffix(".md5sums"));
+    let package = list.or_else(sums)?;
+    package.split(':').next().filter(|name| !name.is_empty())
+}
+
+/// A path a line, in `.md5sums` behind its sum and two spaces. Directories are among them, and match no file.
+fn read_owned(package: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
+    let mut lines = Lines::of(file);
+    while let Some(line) = lines.next()? {
+        let path = match line.text.split_once("  ") {
+            Some((sum, path)) if is_md5(sum) => path,
+            _ => &line.text,
+        };
+        found.own(package, path.trim_start_matches("./").trim_start_matches('/'));
+    }
+    Ok(())
+}
+
+fn is_md5(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// One paragraph of the file: the fields that matter.
@@ -49,7 +82,7 @@ struct Record {
 }
 
 impl Paragraph for Record {
-    fn read(&mut self, line: &Line<'_>) {
+    fn read(&mut self, line: &Line<'_>, _: &mut Found) {
         if self.line == 0 {
             self.line = line.number;
         }
@@ -128,6 +161,7 @@ fn source(field: Option<&str>, name: &str, version: &str) -> (String, String) {
 mod tests {
     use super::*;
     use crate::catalogers::fixtures::{assert_matches_expected, catalog};
+    use crate::catalogers::owner_key;
 
     #[test]
     fn minbase_images_hold_to_the_last_package() {
@@ -145,12 +179,20 @@ mod tests {
 
     #[test]
     fn wants_the_databases_alone() {
-        for path in ["var/lib/dpkg/status", "var/lib/dpkg/status.d/base", "var/lib/dpkg/status.d/bGliYzY"] {
+        for path in [
+            "var/lib/dpkg/status",
+            "var/lib/dpkg/status.d/base",
+            "var/lib/dpkg/status.d/bGliYzY",
+            "var/lib/dpkg/status.d/base.md5sums",
+            "var/lib/dpkg/info/libc6:amd64.list",
+        ] {
             assert!(Dpkg.wants(path), "{path}");
         }
         for path in [
             "var/lib/dpkg/status-old",
-            "var/lib/dpkg/status.d/base.md5sums",
+            "var/lib/dpkg/info/libc6:amd64.md5sums",
+            "var/lib/dpkg/info/a/b.list",
+            "var/lib/dpkg/info/.list",
             "var/lib/dpkg/status.d/",
             "var/lib/dpkg/status.d/a/b",
             "srv/var/lib/dpkg/status",
@@ -190,5 +232,22 @@ mod tests {
                 "line 29: a record without package or version"
             ]
         );
+    }
+
+    #[test]
+    fn files_have_the_package_that_brought_them() {
+        const LIST: &str = "/.\n/usr\n/usr/lib/python3/dist-packages/PyYAML-6.0.egg-info/PKG-INFO\n\
+                            /usr/lib/python3/dist-packages/yaml/a  b\n/usr/lib/os-release\n";
+        const SUMS: &str = "0123456789abcdef0123456789abcdef  usr/lib/python3/dist-packages/PyYAML-6.0.egg-info/PKG-INFO\n\
+                            0123456789abcdef0123456789abcdef  usr/lib/os-release\n";
+        let expected =
+            ["usr/lib/python3/dist-packages/PyYAML-6.0.egg-info/PKG-INFO", "usr/lib/os-release"].map(owner_key);
+        for (path, contents) in [("info/python3-yaml:amd64.list", LIST), ("status.d/python3-yaml.md5sums", SUMS)] {
+            let mut found = Found::default();
+            Dpkg.catalog(&format!("var/lib/dpkg/{path}"), &mut contents.as_bytes(), &mut found).unwrap();
+            let [owned] = &found.owned[..] else { panic!("{:?}", found.owned) };
+            assert_eq!((owned.package.as_str(), &owned.files[..]), ("python3-yaml", &expected[..]), "{path}");
+            assert!(found.packages.is_empty() && found.problems.is_empty(), "{found:?}");
+        }
     }
 }

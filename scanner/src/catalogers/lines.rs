@@ -9,8 +9,8 @@ const LINE_LIMIT: usize = 64 * 1024;
 
 /// Lines that belong together, up to an empty one: a package in the databases of dpkg and apk.
 pub(super) trait Paragraph: Default {
-    /// Takes one line in.
-    fn read(&mut self, line: &Line<'_>);
+    /// Takes one line in. What need not wait for the end of the paragraph is added to `found`.
+    fn read(&mut self, line: &Line<'_>, found: &mut Found);
 
     /// Adds what the paragraph says, if it says anything, to `found`.
     fn finish(self, found: &mut Found) -> Result<(), CatalogError>;
@@ -24,7 +24,7 @@ pub(super) fn read_paragraphs<P: Paragraph>(file: &mut dyn BufRead, found: &mut 
         if line.text.trim().is_empty() {
             std::mem::take(&mut paragraph).finish(found)?;
         } else {
-            paragraph.read(&line);
+            paragraph.read(&line, found);
         }
     }
     paragraph.finish(found)

@@ -22,3 +22,40 @@ pub(super) fn assign(packages: &mut [Package], owned: &[OwnedFiles], is_of_distr
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use shared::shutdown::Shutdown;
+
+    use crate::catalogers::CATALOGERS;
+    use crate::image::limits::Limits;
+    use crate::image::rootfs;
+    use crate::image::squash::{Layer, squash};
+    use crate::inventory::assemble;
+
+    #[test]
+    fn modules_of_the_distribution_have_owners_and_those_of_pip_have_none() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/packagedb/dpkg-python-modules");
+        let contents = rootfs::read(&root, CATALOGERS, &Limits::default(), &Shutdown::new()).unwrap();
+        let inventory = assemble(squash(&[Layer { digest: None, contents: Arc::new(contents) }], CATALOGERS));
+        let rows: Vec<_> = inventory
+            .packages
+            .iter()
+            .map(|package| (package.name.as_str(), package.version.as_str(), package.owner.as_deref()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("python3-six", "1.16.0-4", None),
+                ("python3-yaml", "6.0-3+b2", None),
+                ("PyYAML", "6.0", Some("python3-yaml")),
+                ("six", "1.16.0", Some("python3-six")),
+                ("six", "1.16.0", None),
+            ]
+        );
+        assert!(inventory.warnings.is_empty(), "{:?}", inventory.warnings);
+    }
+}
