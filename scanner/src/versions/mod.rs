@@ -8,6 +8,7 @@ mod check;
 mod deb;
 mod digits;
 mod pep440;
+mod rpm;
 mod semver;
 
 use std::cmp::Ordering;
@@ -15,10 +16,10 @@ use std::cmp::Ordering;
 pub use check::{CheckReport, Failure, UnknownEcosystem, check};
 
 /// Every order.
-pub const SCHEMES: &[&dyn Scheme] = &[&apk::Apk, &deb::Deb, &pep440::Pep440, &semver::Semver];
+pub const SCHEMES: &[&dyn Scheme] = &[&apk::Apk, &deb::Deb, &pep440::Pep440, &rpm::Rpm, &semver::Semver];
 
 /// Ecosystems that rebuild the packages of the one after the colon: `Docker Hardened Images:Debian:13`.
-const REPACKAGERS: &[&str] = &["Docker Hardened Images", "Echo"];
+const REPACKAGERS: &[&str] = &["Docker Hardened Images", "Echo", "Root", "TuxCare"];
 
 /// The order of the versions of some ecosystems. It is total over the versions that it can read.
 pub trait Scheme: Send + Sync {

@@ -23,6 +23,17 @@ fn ecosystems_have_their_order_with_and_without_a_release() {
         ("Alpine:v3.18", "apk"),
         ("Wolfi", "apk"),
         ("Chainguard", "apk"),
+        ("Root:Alpine:3.18", "apk"),
+        ("TuxCare:Red Hat", "rpm"),
+        ("Red Hat:rhel_aus:8.4::appstream", "rpm"),
+        ("AlmaLinux:9", "rpm"),
+        ("Rocky Linux:8", "rpm"),
+        ("SUSE:Linux Enterprise Server 15 SP5", "rpm"),
+        ("openSUSE:Leap 15.6", "rpm"),
+        ("openEuler:24.03-LTS", "rpm"),
+        ("Azure Linux:3", "rpm"),
+        ("Mageia:9", "rpm"),
+        ("Photon OS:5.0", "rpm"),
         ("PyPI", "pep440"),
         ("npm", "semver"),
         ("Go", "semver"),
@@ -30,7 +41,7 @@ fn ecosystems_have_their_order_with_and_without_a_release() {
     ] {
         assert_eq!(names(scheme_for(ecosystem)), Some(name), "{ecosystem}");
     }
-    for unknown in ["Maven", "NuGet", "", "debian", "Docker Hardened Images"] {
+    for unknown in ["Maven", "NuGet", "", "debian", "TuxCare", "Docker Hardened Images"] {
         assert_eq!(names(scheme_for(unknown)), None, "{unknown}");
     }
 }
@@ -60,6 +71,7 @@ fn published_tables_hold() {
     assert_holds("PyPI", include_str!("../../testdata/versions/pypi.txt"), 37);
     assert_holds("PyPI", include_str!("../../testdata/versions/pypi-real.txt"), 1032);
     assert_holds("npm", include_str!("../../testdata/versions/semver.txt"), 86);
+    assert_holds("Red Hat", include_str!("../../testdata/versions/redhat.txt"), 150);
 }
 
 /// Versions that are equal, from the tests of dpkg and packaging, and what apk-tools 3 added to its table.
