@@ -13,5 +13,6 @@ pub mod inventory;
 pub mod matcher;
 pub mod pipeline;
 pub mod severity;
+pub mod vendors;
 pub mod versions;
 pub mod worker;

@@ -76,6 +76,8 @@ pub enum Reason {
     NoVersions,
     /// Its ranges are those of a Git repository alone.
     GitOnly,
+    /// Its vendor says that the package is not affected.
+    NotAffected,
     /// It has a range of a kind that the schema does not define, or without a beginning.
     UnknownRange,
     /// It has no id.
@@ -97,6 +99,7 @@ impl Reason {
             Self::NoPackage => "names no package",
             Self::NoVersions => "names neither ranges nor versions",
             Self::GitOnly => "has Git ranges alone",
+            Self::NotAffected => "says that the package is not affected",
             Self::UnknownRange => "has a range of an unknown kind or without a beginning",
             Self::NoId => "has no id",
             Self::Malformed => "is not an OSV record",

@@ -20,17 +20,17 @@ mod folder;
 mod format;
 mod handle;
 mod import;
+mod name;
 pub mod osv;
 mod prepare;
 mod range;
 mod record;
+mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
 mod update;
 mod zips;
-
-use std::borrow::Cow;
 
 pub use about::{About, Examples, Reason, SourceReport};
 pub use config::AdvisoriesConfig;
@@ -39,6 +39,7 @@ pub use folder::{AdvisoriesError, Folder, Progress, Status};
 pub use format::Damaged;
 pub use handle::DatabaseHandle;
 pub use import::ImportReport;
+pub use name::normalize_name;
 pub use range::{Decision, Event, EventKind, Range, RangeKind};
 pub use record::{Entry, Record};
 pub use text::{Text, TextReader};
@@ -47,29 +48,6 @@ pub use update::{SourceUpdate, UpdateReport, Updated};
 /// An ecosystem without its release or repository: `Debian` of `Debian:12`.
 pub fn base_ecosystem(ecosystem: &str) -> &str {
     ecosystem.split_once(':').map_or(ecosystem, |(base, _)| base)
-}
-
-/// The one spelling of a package's name under which advisories are stored and looked up: PEP 503 for PyPI, lower case
-/// where names are compared without case (NuGet, Packagist), else as it is.
-pub fn normalize_name<'n>(ecosystem: &str, name: &'n str) -> Cow<'n, str> {
-    match base_ecosystem(ecosystem) {
-        "PyPI" => pep_503(name).into(),
-        "NuGet" | "Packagist" => name.to_lowercase().into(),
-        _ => name.into(),
-    }
-}
-
-/// Lower case, with each run of `-`, `_` and `.` one `-` (<https://peps.python.org/pep-0503/#normalized-names>).
-fn pep_503(name: &str) -> String {
-    let mut normalized = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '-' | '_' | '.' if normalized.ends_with('-') => {}
-            '-' | '_' | '.' => normalized.push('-'),
-            _ => normalized.extend(c.to_lowercase()),
-        }
-    }
-    normalized
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ pub struct Record {
     /// Ids of the vulnerabilities that this advisory is about: each is one of its own.
     #[serde(deserialize_with = "nullable")]
     pub upstream: Vec<String>,
+    /// Ids that have to do with it. Distributions wrote here what it is about before there was `upstream`.
+    #[serde(deserialize_with = "nullable")]
+    pub related: Vec<String>,
     /// One line.
     #[serde(deserialize_with = "nullable")]
     pub summary: String,
@@ -130,17 +133,29 @@ pub struct Reference {
     pub url: String,
 }
 
-/// What sources say about severity in their own fields. Whatever else they hold is passed over.
+/// What sources say in their own fields. Whatever else they hold is passed over.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Specific {
-    /// `severity`, `urgency` or `ubuntu_priority`, if it is a text.
+    /// How bad it is: `severity`, `urgency`, `ubuntu_priority` or `informational` (RustSec), if it is a text.
     pub word: Option<String>,
+    /// What the vendor does about it: `status`, `state` or `fix_state`, if it is a text.
+    pub state: Option<String>,
+    /// Module stream of the packages, `nodejs:18`: `rpm_modularity` (AlmaLinux).
+    pub module: Option<String>,
     /// `cvss_v3_score`, a score without its vector (RubyGems).
     pub score: Option<f64>,
 }
 
 impl Specific {
-    const WORDS: [&str; 3] = ["severity", "urgency", "ubuntu_priority"];
+    /// Where the text under `key` goes, if it is kept.
+    fn text(&mut self, key: &str) -> Option<&mut Option<String>> {
+        match key {
+            "severity" | "urgency" | "ubuntu_priority" | "informational" => Some(&mut self.word),
+            "status" | "state" | "fix_state" => Some(&mut self.state),
+            "rpm_modularity" => Some(&mut self.module),
+            _ => None,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Specific {
@@ -157,9 +172,9 @@ impl<'de> Deserialize<'de> for Specific {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Specific, A::Error> {
                 let mut found = Specific::default();
                 while let Some(key) = map.next_key::<String>()? {
-                    if Specific::WORDS.contains(&key.as_str()) {
-                        if let Scalar::Text(word) = map.next_value()? {
-                            found.word.get_or_insert(word);
+                    if let Some(place) = found.text(&key) {
+                        if let Scalar::Text(text) = map.next_value()? {
+                            place.get_or_insert(text);
                         }
                     } else if key == "cvss_v3_score" {
                         if let Scalar::Number(score) = map.next_value()? {
@@ -223,7 +238,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(record.modified, "0001-01-01T00:00:00Z");
-        assert_eq!(record.database_specific, Specific { word: Some("MODERATE".into()), score: Some(7.5) });
+        assert_eq!(
+            record.database_specific,
+            Specific { word: Some("MODERATE".into()), score: Some(7.5), ..Specific::default() }
+        );
         let affected = &record.affected[0];
         assert_eq!(affected.ecosystem_specific.word.as_deref(), Some("not yet assigned"));
         assert_eq!(affected.package.as_ref().unwrap().ecosystem, "Moon Base:7");

@@ -6,8 +6,10 @@ use super::about::Reason;
 use super::format::package_key;
 use super::range::Range;
 use super::record::{Entry, Record};
+use super::state::State;
 use super::text::Text;
 use super::{base_ecosystem, normalize_name, osv};
+use crate::vendors::vendor_of;
 
 /// A record, ready to be stored.
 pub(super) struct Prepared<'r> {
@@ -45,7 +47,7 @@ impl<'r> Prepared<'r> {
         let mut affected = Vec::new();
         let mut left_out = BTreeSet::new();
         for entry in &record.affected {
-            match Affected::new(entry) {
+            match Affected::new(record, entry) {
                 Ok((entry, without)) => {
                     affected.push(entry);
                     left_out.extend(without);
@@ -78,20 +80,41 @@ fn stored(record: &osv::Record) -> Record<'_> {
         modified: &record.modified,
         withdrawn: record.withdrawn.as_deref().unwrap_or_default(),
         aliases: record.aliases.iter().map(String::as_str).collect(),
-        upstream: record.upstream.iter().map(String::as_str).collect(),
+        upstream: upstream(record),
         vectors: vectors(&record.severity),
-        word: word(&record.severity, &[&record.database_specific]).unwrap_or_else(|| word_of_summary(&record.summary)),
+        word: word(&record.severity, &[&record.database_specific]).unwrap_or_else(|| word_of_vendor(record)),
         tenths: (record.database_specific.score.unwrap_or(0.0).clamp(0.0, 10.0) * 10.0).round() as u64,
         ..Record::default()
     }
 }
 
+/// What a record is about. AlmaLinux's and Rocky's name their CVEs as related, from before there was `upstream`: where a
+/// record of distributions says nothing else, that is what it is about.
+fn upstream(record: &osv::Record) -> Vec<&str> {
+    let packages = || record.affected.iter().filter_map(|affected| affected.package.as_ref());
+    let says_nothing_else = record.upstream.is_empty() && record.aliases.is_empty() && !is_cve(&record.id);
+    if says_nothing_else && packages().all(|package| vendor_of(&package.ecosystem).is_some()) {
+        return record.related.iter().map(String::as_str).filter(|id| is_cve(id)).collect();
+    }
+    record.upstream.iter().map(String::as_str).collect()
+}
+
+fn is_cve(id: &str) -> bool {
+    id.starts_with("CVE-")
+}
+
 impl<'r> Affected<'r> {
     /// Keeps the entry, or says why it says nothing; with it, why a range of it was left out.
-    fn new(affected: &'r osv::Affected) -> Result<(Self, Option<Reason>), Reason> {
+    fn new(record: &'r osv::Record, affected: &'r osv::Affected) -> Result<(Self, Option<Reason>), Reason> {
         let package = affected.package.as_ref().ok_or(Reason::NoPackage)?;
         if package.name.is_empty() || package.ecosystem.is_empty() {
             return Err(Reason::NoPackage);
+        }
+        let specific = [&affected.ecosystem_specific, &affected.database_specific, &record.database_specific];
+        let words = specific.iter().flat_map(|specific| [&specific.state, &specific.word]);
+        let state = State::of(words.filter_map(|word| word.as_deref()));
+        if state == State::NotAffected {
+            return Err(Reason::NotAffected);
         }
         let ordered = || affected.ranges.iter().filter(|range| range.kind != "GIT");
         let ranges: Vec<_> = ordered().filter_map(Range::from_osv).collect();
@@ -109,12 +132,31 @@ impl<'r> Affected<'r> {
             versions: affected.versions.iter().map(String::as_str).filter(is_extra).collect(),
             ranges,
             vectors: vectors(&affected.severity),
-            word: word(&affected.severity, &[&affected.ecosystem_specific, &affected.database_specific])
-                .unwrap_or_default(),
+            word: word(&affected.severity, &specific[..2]).unwrap_or_default(),
+            modules: modules(record, affected),
+            wont_fix: state == State::WontFix,
         };
         let key = package_key(&package.ecosystem, &normalize_name(&package.ecosystem, &package.name));
         let kept = Self { key, base: base_ecosystem(&package.ecosystem), entry };
         Ok((kept, unknown.then_some(Reason::UnknownRange)))
+    }
+}
+
+/// The module streams that an entry is about: AlmaLinux names them, Rocky and others have them in the summary,
+/// `Important: nodejs:18 security update`.
+fn modules<'r>(record: &'r osv::Record, affected: &'r osv::Affected) -> Vec<&'r str> {
+    let fixes = || affected.ranges.iter().flat_map(|range| &range.events).filter_map(|event| event.fixed.as_deref());
+    match affected.ecosystem_specific.module.as_deref() {
+        Some(module) => vec![module],
+        None if fixes().any(|version| version.contains(".module")) => {
+            let words = record.summary.split_whitespace().map(|word| word.trim_end_matches([',', ';', '.']));
+            words
+                .filter(|word| {
+                    word.split_once(':').is_some_and(|(name, stream)| !name.is_empty() && !stream.is_empty())
+                })
+                .collect()
+        }
+        None => Vec::new(),
     }
 }
 
@@ -139,10 +181,16 @@ fn word<'r>(severity: &'r [osv::SeverityEntry], specific: &[&'r osv::Specific]) 
         .filter(|word| word.len() <= MAX_SEVERITY)
 }
 
-/// Red Hat and its kin begin the summary with it: `Important: kernel security update`.
-fn word_of_summary(summary: &str) -> &str {
-    let first = summary.split_once(": ").map_or("", |(first, _)| first);
-    if ["Critical", "Important", "Moderate", "Low"].contains(&first) { first } else { "" }
+/// Red Hat and its kin begin the summary with it: `Important: kernel security update`. Their updates that are about bugs
+/// (`ALBA-…`) and enhancements (`ALEA-…`) and name no vulnerability are nothing to worry about.
+fn word_of_vendor(record: &osv::Record) -> &str {
+    let first = record.summary.split_once(": ").map_or("", |(first, _)| first);
+    let is_update = matches!(record.id.as_bytes(), [_, _, b'B' | b'E', b'A', b'-', ..]) && upstream(record).is_empty();
+    match first {
+        "Critical" | "Important" | "Moderate" | "Low" => first,
+        _ if is_update => "none",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +227,41 @@ mod tests {
         assert_eq!(prepared.left_out, BTreeSet::from([Reason::NoPackage]));
     }
 
+    fn first_entry(json: &str, check: impl Fn(&Record<'_>, &Entry<'_>)) {
+        let record = osv::Record::from_json(json.as_bytes()).unwrap();
+        let prepared = Prepared::new(&record).unwrap();
+        check(&prepared.record, &prepared.affected[0].entry);
+    }
+
+    #[test]
+    fn what_the_vendor_does_is_kept() {
+        let debian = r#"{"id":"D","affected":[{"package":{"ecosystem":"Debian:10","name":"x"},
+            "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}],"ecosystem_specific":{"urgency":"end-of-life"}}]}"#;
+        first_entry(debian, |_, entry| assert!(entry.wont_fix && entry.word == "end-of-life"));
+        let wolfi = r#"{"id":"CGA","database_specific":{"status":"fix-not-planned"},"affected":[{"package":
+            {"ecosystem":"Wolfi","name":"x"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}]}]}"#;
+        first_entry(wolfi, |_, entry| assert!(entry.wont_fix));
+        let free = wolfi.replace("fix-not-planned", "false-positive-determination");
+        let free = osv::Record::from_json(free.as_bytes()).unwrap();
+        assert_eq!(Prepared::new(&free).err(), Some(Reason::NotAffected));
+    }
+
+    #[test]
+    fn what_distributions_call_related_is_what_they_are_about() {
+        let alma = r#"{"id":"ALSA-2021:1242","summary":"Moderate: mariadb:10.3 and mariadb-devel:10.3 security update",
+            "related":["CVE-2020-1","RHSA-2021:1242"],"affected":[{"package":{"ecosystem":"AlmaLinux:8","name":"Judy"},
+            "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1.0.5-18.module_el8.6.0+2867+72759d2f"}]}]}]}"#;
+        first_entry(alma, |record, entry| {
+            assert_eq!(record.upstream, ["CVE-2020-1"]);
+            assert_eq!(entry.modules, ["mariadb:10.3", "mariadb-devel:10.3"]);
+        });
+        let named =
+            alma.replace(r#"[{"package""#, r#"[{"ecosystem_specific":{"rpm_modularity":"mariadb:10.3"},"package""#);
+        first_entry(&named, |_, entry| assert_eq!(entry.modules, ["mariadb:10.3"]));
+        first_entry(&alma.replace("AlmaLinux:8", "PyPI"), |record, _| assert!(record.upstream.is_empty()));
+        first_entry(&alma.replace(".module_el8", ".el8"), |_, entry| assert!(entry.modules.is_empty()));
+    }
+
     #[test]
     fn the_word_for_the_severity_is_found_where_sources_put_it() {
         let word = |json: &str| stored(&osv::Record::from_json(json.as_bytes()).unwrap()).word.to_owned();
@@ -186,5 +269,7 @@ mod tests {
         assert_eq!(word(r#"{"database_specific":{"severity":"MODERATE"}}"#), "MODERATE");
         assert_eq!(word(r#"{"summary":"Important: kernel security update"}"#), "Important");
         assert_eq!(word(r#"{"summary":"kernel: bad"}"#), "");
+        assert_eq!(word(r#"{"id":"ALBA-2021:4378","summary":"krb5 bug fix and enhancement update"}"#), "none");
+        assert_eq!(word(r#"{"id":"ALSA-2021:4378","summary":"krb5 security update"}"#), "");
     }
 }

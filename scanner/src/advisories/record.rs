@@ -89,6 +89,10 @@ pub struct Entry<'a> {
     pub vectors: Vec<&'a str>,
     /// The source's word for the severity of this package; empty without one.
     pub word: &'a str,
+    /// Module streams of the packages that it is about, `nodejs:18`; empty where that is not said.
+    pub modules: Vec<&'a str>,
+    /// Whether the vendor has said that there will be no fix.
+    pub wont_fix: bool,
 }
 
 impl<'a> Entry<'a> {
@@ -106,6 +110,8 @@ impl<'a> Entry<'a> {
         bytes.put_texts(self.versions.iter().copied());
         bytes.put_texts(self.vectors.iter().copied());
         bytes.put_text(self.word);
+        bytes.put_texts(self.modules.iter().copied());
+        bytes.put_number(u64::from(self.wont_fix));
     }
 
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, Damaged> {
@@ -115,6 +121,8 @@ impl<'a> Entry<'a> {
             versions: cursor.texts()?,
             vectors: cursor.texts()?,
             word: cursor.text()?,
+            modules: cursor.texts()?,
+            wont_fix: cursor.number()? != 0,
         })
     }
 }

@@ -51,8 +51,8 @@ fn a_debian_binary_is_matched_by_its_source() {
     let (_root, database) = testdata_database();
     let installed = from_source(package("Debian:11", "libssl1.1", "1.1.1k-1"), "openssl", "1.1.1k-1");
     let matched = match_packages(&[installed], None, &database);
-    assert_eq!(ids(&matched), ["CVE-2021-4160", "CVE-2022-0778"]);
-    let finding = &matched.findings[1];
+    assert_eq!(ids(&matched), ["CVE-2022-0778", "CVE-2021-4160"]);
+    let finding = &matched.findings[0];
     assert_eq!((finding.package.as_str(), finding.source_name.as_deref()), ("libssl1.1", Some("openssl")));
     assert_eq!(finding.fixed_version.as_deref(), Some("1.1.1k-1+deb11u2"));
     assert_eq!(finding.advisories, ["DEBIAN-CVE-2022-0778", "DSA-5103-1"]);

@@ -1,0 +1,59 @@
+//! Distributions that publish advisories: their package formats, and which of a package's names their advisories use.
+
+use crate::advisories::base_ecosystem;
+
+/// A distribution, or several that share an ecosystem.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Vendor {
+    /// OSV's name, without a release.
+    pub ecosystem: &'static str,
+    /// Type of its packages in package URLs: `deb`, `apk`, `rpm`.
+    pub format: &'static str,
+    /// Whose names are in its advisories.
+    pub names: Names,
+}
+
+/// Whose names are in a vendor's advisories: by the OSV schema, "Defined ecosystems", and by what the records really hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Source packages. A binary of the same name may come from another source.
+    Source,
+    /// Binary packages, each by its name.
+    Binary,
+    /// Source packages, now and then binary ones.
+    Both,
+}
+
+/// All of them, by name. AlmaLinux's records list binary packages, whatever the schema says; Red Hat's list both kinds, each
+/// binary included.
+const VENDORS: &[Vendor] = &[
+    vendor("AlmaLinux", "rpm", Names::Binary),
+    vendor("Alpaquita", "apk", Names::Both),
+    vendor("Alpine", "apk", Names::Both),
+    vendor("Azure Linux", "rpm", Names::Source),
+    vendor("BellSoft Hardened Containers", "apk", Names::Both),
+    vendor("Chainguard", "apk", Names::Both),
+    vendor("CleanStart", "apk", Names::Both),
+    vendor("Debian", "deb", Names::Source),
+    vendor("Echo", "deb", Names::Source),
+    vendor("Mageia", "rpm", Names::Source),
+    vendor("MinimOS", "apk", Names::Both),
+    vendor("Photon OS", "rpm", Names::Both),
+    vendor("Red Hat", "rpm", Names::Binary),
+    vendor("Rocky Linux", "rpm", Names::Source),
+    vendor("SUSE", "rpm", Names::Source),
+    vendor("Ubuntu", "deb", Names::Source),
+    vendor("Wolfi", "apk", Names::Both),
+    vendor("openEuler", "rpm", Names::Source),
+    vendor("openSUSE", "rpm", Names::Source),
+];
+
+const fn vendor(ecosystem: &'static str, format: &'static str, names: Names) -> Vendor {
+    Vendor { ecosystem, format, names }
+}
+
+/// The vendor behind an ecosystem, with or without a release: `Debian:12`. `None` for those of languages and tools.
+pub fn vendor_of(ecosystem: &str) -> Option<&'static Vendor> {
+    let base = base_ecosystem(ecosystem);
+    VENDORS.iter().find(|vendor| vendor.ecosystem == base)
+}
