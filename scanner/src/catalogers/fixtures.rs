@@ -21,7 +21,7 @@ pub(super) fn assert_matches_expected(
 ) {
     assert!(cataloger.wants(path));
     let folder = folder().join(image);
-    let found = catalog(cataloger, &std::fs::read(folder.join(path)).unwrap());
+    let found = catalog(cataloger, &read(&folder.join(path)));
     let mut actual: Vec<_> = found.packages.iter().map(columns).collect();
     let expected = std::fs::read_to_string(folder.join("expected.tsv")).unwrap();
     let rows = expected.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -33,6 +33,15 @@ pub(super) fn assert_matches_expected(
     assert_eq!(found.problems, Vec::<String>::new(), "{image}");
 }
 
-fn folder() -> PathBuf {
+/// A file of the testdata folder, of which large ones are compressed.
+pub(super) fn read(path: &Path) -> Vec<u8> {
+    let compressed = path.with_added_extension("zst");
+    match std::fs::File::open(compressed) {
+        Ok(file) => zstd::decode_all(file).unwrap(),
+        Err(_) => std::fs::read(path).unwrap(),
+    }
+}
+
+pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/packagedb")
 }

@@ -11,6 +11,7 @@ mod lines;
 mod npm;
 mod os_release;
 mod python;
+mod rpm;
 mod spool;
 
 use std::io::{self, BufRead};
@@ -24,7 +25,7 @@ pub(crate) use spool::spool;
 
 /// Every cataloger, in the order in which they are asked.
 pub const CATALOGERS: &[&dyn Cataloger] =
-    &[&apk::Apk, &dpkg::Dpkg, &npm::Npm, &os_release::OsReleaseFile, &python::Python];
+    &[&apk::Apk, &dpkg::Dpkg, &npm::Npm, &os_release::OsReleaseFile, &python::Python, &rpm::Rpm, &rpm::RpmManifest];
 
 /// Packages kept of one file. A full desktop has some thousand.
 const PACKAGE_LIMIT: usize = 100_000;
@@ -176,6 +177,9 @@ pub enum CatalogError {
         /// Why.
         why: String,
     },
+    /// The same, of a file without lines.
+    #[error("{0}")]
+    Damaged(String),
     /// The file holds more than is kept of one file.
     #[error("more than {limit} {what}")]
     TooMany {
