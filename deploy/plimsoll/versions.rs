@@ -17,11 +17,15 @@ pub(crate) enum Command {
     ///
     /// Prints those that do not hold, and a last line `N hold, M do not`. Exit status 1 if any does not.
     Check {
-        /// Ecosystem in OSV's words: Debian, Alpine, PyPI, npm, …
+        #[arg(help = ecosystem_help())]
         ecosystem: String,
         /// File with the statements [default: standard input]
         file: Option<PathBuf>,
     },
+}
+
+fn ecosystem_help() -> String {
+    format!("Ecosystem in OSV's words, with or without a release: {}", versions::known_ecosystems().join(", "))
 }
 
 pub(crate) fn run(command: &Command) -> Result<Answer, Failure> {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Scheme, scheme_for};
+use super::{Scheme, known_ecosystems, scheme_for};
 
 /// What became of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,8 +55,7 @@ pub fn check(ecosystem: &str, table: &str) -> Result<CheckReport, UnknownEcosyst
 
 impl UnknownEcosystem {
     fn new(ecosystem: &str) -> Self {
-        let known: Vec<_> = super::SCHEMES.iter().flat_map(|scheme| scheme.ecosystems()).copied().collect();
-        Self { ecosystem: ecosystem.to_owned(), known: known.join(", ") }
+        Self { ecosystem: ecosystem.to_owned(), known: known_ecosystems().join(", ") }
     }
 }
 

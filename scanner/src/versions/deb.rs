@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use super::digits::{Digits, split_digits};
 use super::{InvalidVersion, Scheme};
 
-/// The order of Debian and its descendants.
+/// The order of Debian and its descendants, and of opam.
 #[derive(Debug)]
 pub(super) struct Deb;
 
@@ -18,7 +18,7 @@ impl Scheme for Deb {
     }
 
     fn ecosystems(&self) -> &'static [&'static str] {
-        &["Debian", "Echo", "Ubuntu"]
+        &["Debian", "Echo", "Ubuntu", "opam"]
     }
 
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {

@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 pub(super) struct Digits<'a>(&'a str);
 
 impl<'a> Digits<'a> {
+    pub(super) const ZERO: Self = Self("");
+
     /// `text` must hold ASCII digits only.
     pub(super) fn new(text: &'a str) -> Self {
         debug_assert!(text.bytes().all(|byte| byte.is_ascii_digit()));

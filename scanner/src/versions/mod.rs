@@ -7,8 +7,14 @@ mod apk;
 mod check;
 mod deb;
 mod digits;
+mod maven;
+mod nuget;
+mod number_lists;
+mod packagist;
 mod pep440;
+mod pub_semver;
 mod rpm;
+mod rubygems;
 mod semver;
 
 use std::cmp::Ordering;
@@ -16,12 +22,26 @@ use std::cmp::Ordering;
 pub use check::{CheckReport, Failure, UnknownEcosystem, check};
 
 /// Every order.
-pub const SCHEMES: &[&dyn Scheme] = &[&apk::Apk, &deb::Deb, &pep440::Pep440, &rpm::Rpm, &semver::Semver];
+pub const SCHEMES: &[&dyn Scheme] = &[
+    &apk::Apk,
+    &deb::Deb,
+    &maven::Maven,
+    &nuget::NuGet,
+    &number_lists::Cran,
+    &number_lists::Hackage,
+    &packagist::Packagist,
+    &pep440::Pep440,
+    &pub_semver::PubSemver,
+    &rpm::Rpm,
+    &rubygems::RubyGems,
+    &semver::Semver,
+];
 
 /// Ecosystems that rebuild the packages of the one after the colon: `Docker Hardened Images:Debian:13`.
 const REPACKAGERS: &[&str] = &["Docker Hardened Images", "Echo", "Root", "TuxCare"];
 
-/// The order of the versions of some ecosystems. It is total over the versions that it can read.
+/// The order of the versions of some ecosystems. It is total over the versions that it can read, but for those of Maven
+/// and PHP that their own tools cannot order either.
 pub trait Scheme: Send + Sync {
     /// Name for people.
     fn name(&self) -> &'static str;
@@ -58,6 +78,13 @@ pub fn scheme_for(ecosystem: &str) -> Option<&'static dyn Scheme> {
         None => ecosystem,
     };
     SCHEMES.iter().copied().find(|scheme| scheme.ecosystems().contains(&name))
+}
+
+/// The ecosystems with an order, in OSV's words, in alphabetical order.
+pub fn known_ecosystems() -> Vec<&'static str> {
+    let mut known: Vec<_> = SCHEMES.iter().flat_map(|scheme| scheme.ecosystems()).copied().collect();
+    known.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+    known
 }
 
 /// The order of OSV ranges of type `SEMVER`, whatever their ecosystem.

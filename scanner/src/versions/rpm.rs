@@ -99,3 +99,19 @@ fn segments(text: &str) -> impl Iterator<Item = Segment<'_>> {
         Some(segment)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::versions::tests::assert_holds;
+
+    #[test]
+    fn rpm_takes_any_text() {
+        assert_holds(
+            "Red Hat",
+            "0:1.0 = 1.0\n:1 = 1\n1.0 < 1.0-1\n1-2-3 < 1-3-2\n4294967296:1 > 4294967295:2\n1.0^ < 1.0a\n1.0^ < 1.0.1\n
+             1.0~rc1^git1 > 1.0~rc1\n1.0^git1~pre < 1.0^git1\n1.1.α = 1.1.β\n1.900 < 1.8000000000000000000000a",
+            10,
+        );
+    }
+}
