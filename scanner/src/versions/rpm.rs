@@ -102,7 +102,6 @@ fn segments(text: &str) -> impl Iterator<Item = Segment<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::versions::tests::assert_holds;
 
     #[test]
