@@ -10,7 +10,8 @@ use super::purl::{Purl, PurlError};
 ///
 /// For distributions the namespace is the os-release `ID` and the qualifier `distro` the release: `debian-12`, `12`,
 /// `bookworm`. Without one the package has an ecosystem only where the distribution has no releases. The qualifier
-/// `upstream` is the source package, `openssl@3.0.1-1` or `openssl`; without it the package is its own source.
+/// `upstream` is the source package, `openssl@3.0.1-1` or `openssl`; without it the package is its own source. For rpm, `epoch`
+/// is part of the version.
 pub fn package_from_purl(text: &str) -> Result<Package, PurlError> {
     let purl: Purl = text.parse()?;
     let Some(version) = purl.version.clone() else {
@@ -31,6 +32,9 @@ fn place_in_distro(package: &mut Package, purl: &Purl) {
     let id = purl.namespace.first().map(String::as_str).unwrap_or_default();
     let release = qualifier("distro")
         .map(|distro| distro.strip_prefix(id).and_then(|release| release.strip_prefix('-')).unwrap_or(distro));
+    if let Some(epoch) = qualifier("epoch").filter(|epoch| purl.kind == "rpm" && *epoch != "0") {
+        package.version = format!("{epoch}:{}", package.version);
+    }
     let (source_name, source_version) = match qualifier("upstream") {
         Some(upstream) => upstream.split_once('@').unwrap_or((upstream, &package.version)),
         None => (package.name.as_str(), package.version.as_str()),
@@ -69,6 +73,16 @@ mod tests {
             assert_eq!(package_from_purl(unplaced).unwrap().ecosystem, None, "{unplaced}");
         }
         assert!(package_from_purl("pkg:npm/x").unwrap_err().to_string().contains("version"));
+    }
+
+    #[test]
+    fn an_epoch_is_part_of_the_version_of_an_rpm() {
+        let package = package_from_purl("pkg:rpm/rocky/bind@9.16-1.el8?distro=rocky-8&epoch=32").unwrap();
+        assert_eq!(
+            (package.version.as_str(), package.source_version.as_deref()),
+            ("32:9.16-1.el8", Some("32:9.16-1.el8"))
+        );
+        assert_eq!(package_from_purl("pkg:rpm/rocky/tar@1.30-9.el8?epoch=0").unwrap().version, "1.30-9.el8");
     }
 
     #[test]

@@ -86,7 +86,12 @@ fn purl_of(package: &FoundPackage, distro: Option<&Distro>) -> Purl {
         let (namespace, name) = split.unwrap_or((None, &package.name));
         return Purl::new(&package.kind, namespace, name, &package.version);
     }
-    let mut purl = Purl::new(&package.kind, distro.map(|distro| distro.id.as_str()), &package.name, &package.version);
+    let (epoch, version) = match package.version.split_once(':') {
+        Some((epoch, version)) if package.kind == "rpm" => (Some(epoch), version),
+        _ => (None, package.version.as_str()),
+    };
+    let mut purl = Purl::new(&package.kind, distro.map(|distro| distro.id.as_str()), &package.name, version);
+    purl.qualify("epoch", epoch);
     purl.qualify("arch", package.architecture.as_deref());
     purl.qualify("distro", distro.and_then(release_of).as_deref());
     purl.qualify("rpmmod", package.module.as_deref());
