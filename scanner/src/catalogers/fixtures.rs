@@ -1,5 +1,6 @@
 //! Real package databases for the tests of the catalogers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Cataloger, Found, FoundPackage};
@@ -44,4 +45,21 @@ pub(super) fn read(path: &Path) -> Vec<u8> {
 
 pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/packagedb")
+}
+
+/// Reads the file at `path` of the folder and compares names and versions of all packages, each once, with its
+/// `expected.tsv`.
+#[track_caller]
+pub(super) fn assert_lists_expected(cataloger: &dyn Cataloger, lock: &str, path: &str) {
+    assert!(cataloger.wants(path), "{path}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/locks").join(lock);
+    let found = catalog(cataloger, &std::fs::read(folder.join(path)).unwrap());
+    let actual: BTreeSet<_> =
+        found.packages.iter().map(|package| (package.name.as_str(), package.version.as_str())).collect();
+    let expected = std::fs::read_to_string(folder.join("expected.tsv")).unwrap();
+    let rows = expected.lines().filter(|line| !line.starts_with('#'));
+    let expected: BTreeSet<_> = rows.map(|row| row.split_once('\t').unwrap()).collect();
+    let difference: Vec<_> = actual.symmetric_difference(&expected).collect();
+    assert!(difference.is_empty() && !expected.is_empty(), "{lock}: {difference:?}");
+    assert_eq!(found.problems, Vec::<String>::new(), "{lock}");
 }

@@ -6,13 +6,28 @@
 //! To add a format: write `catalogers/<name>.rs`, add it to [`CATALOGERS`], and give it a row in the README's table.
 
 mod apk;
+mod composer_installed;
+mod composer_lock;
+mod conda;
 mod dpkg;
+mod gemfile_lock;
+mod gemspec;
+mod json;
 mod lines;
+mod lock_files;
 mod npm;
 mod os_release;
+mod package_lock;
+mod pipfile_lock;
+mod pnpm_lock;
+mod poetry_lock;
 mod python;
+mod requirements;
 mod rpm;
 mod spool;
+mod toml_records;
+mod uv_lock;
+mod yarn_lock;
 
 use std::io::{self, BufRead};
 
@@ -24,8 +39,27 @@ use crate::image::fingerprint;
 pub(crate) use spool::spool;
 
 /// Every cataloger, in the order in which they are asked.
-pub const CATALOGERS: &[&dyn Cataloger] =
-    &[&apk::Apk, &dpkg::Dpkg, &npm::Npm, &os_release::OsReleaseFile, &python::Python, &rpm::Rpm, &rpm::RpmManifest];
+pub const CATALOGERS: &[&dyn Cataloger] = &[
+    &apk::Apk,
+    &composer_installed::ComposerInstalled,
+    &composer_lock::ComposerLock,
+    &conda::Conda,
+    &dpkg::Dpkg,
+    &gemfile_lock::GemfileLock,
+    &gemspec::Gemspec,
+    &npm::Npm,
+    &os_release::OsReleaseFile,
+    &package_lock::PackageLock,
+    &pipfile_lock::PipfileLock,
+    &pnpm_lock::PnpmLock,
+    &poetry_lock::PoetryLock,
+    &python::Python,
+    &requirements::Requirements,
+    &rpm::Rpm,
+    &rpm::RpmManifest,
+    &uv_lock::UvLock,
+    &yarn_lock::YarnLock,
+];
 
 /// Packages kept of one file. A full desktop has some thousand.
 const PACKAGE_LIMIT: usize = 100_000;

@@ -1,10 +1,10 @@
 //! Packages that npm, yarn or pnpm installed: the `package.json` right inside a package's folder in `node_modules`.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use serde::Deserialize;
-use serde_json::Value;
 
+use super::json::{self, Field};
 use super::{CatalogError, Cataloger, Found, FoundPackage};
 
 /// Bytes read of one `package.json`; those of large packages have some ten thousand.
@@ -37,13 +37,8 @@ impl Cataloger for Npm {
     }
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
-        skip_byte_order_mark(file)?;
-        let manifest: Manifest = match serde_json::from_reader(file.take(SIZE_LIMIT)) {
-            Ok(manifest) => manifest,
-            Err(error) if error.is_io() => return Err(CatalogError::Read(error.into())),
-            Err(error) => return Err(CatalogError::Malformed { line: error.line() as u64, why: error.to_string() }),
-        };
-        match (filled(&manifest.name), filled(&manifest.version)) {
+        let manifest: Manifest = json::read(file, SIZE_LIMIT)?;
+        match (manifest.name.text(), manifest.version.text()) {
             (Some(name), Some(version)) => found.package(FoundPackage {
                 kind: "npm".to_owned(),
                 name: name.to_owned(),
@@ -51,7 +46,7 @@ impl Cataloger for Npm {
                 ..FoundPackage::default()
             }),
             (None, None) => Ok(()),
-            _ if manifest.private == Value::Bool(true) => Ok(()),
+            _ if manifest.private.is_true() => Ok(()),
             _ => {
                 found.problem("it has a name or a version, but not both".to_owned());
                 Ok(())
@@ -60,27 +55,15 @@ impl Cataloger for Npm {
     }
 }
 
-/// Fields may hold anything in the wild, so their types are checked when they are used. A manifest without name and
-/// version says how to load a folder and installs nothing.
+/// A manifest without name and version says how to load a folder and installs nothing.
 #[derive(Deserialize)]
 struct Manifest {
     #[serde(default)]
-    name: Value,
+    name: Field,
     #[serde(default)]
-    version: Value,
+    version: Field,
     #[serde(default)]
-    private: Value,
-}
-
-fn filled(field: &Value) -> Option<&str> {
-    field.as_str().map(str::trim).filter(|text| !text.is_empty())
-}
-
-fn skip_byte_order_mark(file: &mut dyn BufRead) -> Result<(), CatalogError> {
-    if file.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        file.consume(3);
-    }
-    Ok(())
+    private: Field,
 }
 
 #[cfg(test)]

@@ -1,0 +1,97 @@
+//! What lock files of all languages have in common.
+//!
+//! They list what a project was resolved to. A cataloger of them leaves out what is only needed to develop the project,
+//! as far as the format marks it, and the project's own folders (paths, links, workspaces): nobody writes advisories for
+//! these. What comes from a Git repository or a URL is kept where its version is known, because it is found with that name
+//! and version once it is installed. Whether a lock file counts at all is decided in [`inventory`](crate::inventory).
+
+use std::collections::{HashMap, HashSet};
+
+use shared::package::Evidence;
+
+use super::FoundPackage;
+
+/// Folders of installed packages. A lock file in there is what the package was developed with.
+const INSTALLED: [&str; 3] = ["node_modules", "site-packages", "dist-packages"];
+
+/// Whether the file at `path` is called `name` and is not part of an installed package.
+pub(super) fn is_lock_file(path: &str, name: &str) -> bool {
+    let Some(folder) = path.strip_suffix(name) else { return false };
+    (folder.is_empty() || folder.ends_with('/')) && is_of_project(folder)
+}
+
+/// Whether a folder is not part of an installed package.
+pub(super) fn is_of_project(folder: &str) -> bool {
+    !folder.split('/').any(|name| INSTALLED.contains(&name))
+}
+
+/// A package as a lock file lists it.
+pub(super) fn locked(kind: &str, name: &str, version: &str) -> FoundPackage {
+    FoundPackage {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        version: version.to_owned(),
+        evidence: Evidence::LockFile,
+        ..FoundPackage::default()
+    }
+}
+
+/// What needs what, by name.
+#[derive(Default)]
+pub(super) struct Graph {
+    nodes: HashMap<String, usize>,
+    needs: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    pub(super) fn link(&mut self, from: &str, to: &str) {
+        let (from, to) = (self.node(from), self.node(to));
+        self.needs[from].push(to);
+    }
+
+    fn node(&mut self, name: &str) -> usize {
+        if let Some(node) = self.nodes.get(name) {
+            return *node;
+        }
+        self.needs.push(Vec::new());
+        self.nodes.insert(name.to_owned(), self.needs.len() - 1);
+        self.needs.len() - 1
+    }
+
+    /// Everything that `root` needs, directly or not, and itself.
+    pub(super) fn reach(&self, root: &str) -> HashSet<&str> {
+        let mut is_reached = vec![false; self.needs.len()];
+        let mut open: Vec<usize> = self.nodes.get(root).copied().into_iter().collect();
+        while let Some(node) = open.pop() {
+            if !std::mem::replace(&mut is_reached[node], true) {
+                open.extend(self.needs[node].iter().filter(|next| !is_reached[**next]));
+            }
+        }
+        self.nodes.iter().filter(|(_, node)| is_reached[**node]).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_files_of_installed_packages_are_not_wanted() {
+        for path in ["package-lock.json", "app/package-lock.json", "node_modules_old/package-lock.json"] {
+            assert!(is_lock_file(path, "package-lock.json"), "{path}");
+        }
+        for path in ["app/my-package-lock.json", "node_modules/a/package-lock.json", "a/package-lock.json/b"] {
+            assert!(!is_lock_file(path, "package-lock.json"), "{path}");
+        }
+    }
+
+    #[test]
+    fn cycles_are_walked_once() {
+        let mut graph = Graph::default();
+        for (from, to) in [("app", "a"), ("a", "b"), ("b", "a"), ("b", "app"), ("other", "c")] {
+            graph.link(from, to);
+        }
+        assert_eq!(graph.reach("app"), ["a", "app", "b"].into());
+        assert_eq!(graph.reach("unknown"), [].into());
+    }
+}
