@@ -13,33 +13,34 @@
 //! 5. *Remedy*: the lowest version above the installed one that some of these advisories calls fixed and none of them
 //!    calls affected. For distros it is a version of the source package where the advisory speaks of that.
 //! 6. *Severity*: for distros the vendor's own word first. Else, and where the vendor has none, the best CVSS vector of the
-//!    advisories, then of other advisories in the database about the same vulnerability, then their words. An advisory
-//!    about several vulnerabilities rates none of them.
+//!    advisories (the newest version of CVSS, then the highest score), then of other advisories in the database about the
+//!    same vulnerability, then of the table of CVSS vectors, then their words. An advisory about several vulnerabilities
+//!    rates none of them.
+//! 7. *Order*: what to act on first comes first: see [`rating::order`].
 
-mod dossier;
 mod explain;
 mod identity;
 mod judge;
+mod rating;
 mod subject;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 
 use jiff::Timestamp;
-use shared::finding::{Finding, Priority, Severity, Vulnerability};
+use shared::finding::{Finding, Priority, Vulnerability};
 use shared::package::{Distro, Package};
 use shared::report::Warning;
 
-use self::dossier::Dossier;
-use self::identity::{Claim, Group};
+use self::identity::Group;
 use self::judge::{Undecided, Verdict};
 use self::subject::{Subject, subjects};
-use crate::advisories::{Damaged, Database, Entry, Record, TextReader};
+use crate::advisories::{Damaged, Database, Dossier, Entry, Record, TextReader};
 pub use explain::{Considered, Explanation, RangeExplained, explain};
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Matched {
-    /// Worst first.
+    /// What to act on first comes first.
     pub findings: Vec<Finding>,
     /// One for each id in `findings`, by id.
     pub vulnerabilities: Vec<Vulnerability>,
@@ -71,10 +72,18 @@ struct Hit<'d, 'p> {
 struct Matching<'d, 'p> {
     database: &'d Database,
     matched: Matched,
-    /// Of the vulnerabilities that were found, by id.
-    dossiers: BTreeMap<&'d str, Dossier<'d>>,
+    /// Of the vulnerabilities that were found, by the number of their id.
+    known: HashMap<u32, Known<'d>>,
     /// An image may have a package in many places.
     seen: HashSet<Installed<'p>>,
+}
+
+/// A vulnerability that was found.
+struct Known<'d> {
+    id: &'d str,
+    dossier: Dossier<'d>,
+    /// Ids of advisories that applied to a package: names of it too, if not ones to merge by.
+    applied: BTreeSet<&'d str>,
 }
 
 /// What decides which advisories apply to a package.
@@ -88,7 +97,7 @@ struct Installed<'p> {
 
 impl<'d, 'p> Matching<'d, 'p> {
     fn new(database: &'d Database) -> Self {
-        Self { database, matched: Matched::default(), dossiers: BTreeMap::new(), seen: HashSet::new() }
+        Self { database, matched: Matched::default(), known: HashMap::new(), seen: HashSet::new() }
     }
 
     fn warn(&mut self, code: &str, message: String) {
@@ -117,7 +126,7 @@ impl<'d, 'p> Matching<'d, 'p> {
             return Ok(());
         }
         let hits = self.hits(package, ecosystem)?;
-        for group in identity::group(self.database, hits.iter().map(|hit| &hit.record))? {
+        for group in identity::group(hits.iter().map(|hit| &hit.record))? {
             let finding = self.finding(package, ecosystem, &hits, &group)?;
             self.matched.findings.push(finding);
         }
@@ -163,75 +172,85 @@ impl<'d, 'p> Matching<'d, 'p> {
         package: &Package,
         ecosystem: &str,
         hits: &[Hit<'d, '_>],
-        group: &Group<'d>,
+        group: &Group,
     ) -> Result<Finding, Damaged> {
-        let members: Vec<(&Hit<'d, '_>, &Claim<'d>)> =
-            group.members.iter().map(|member| (&hits[member.record], &member.claim)).collect();
-        let mut advisories: Vec<&'d str> = members.iter().map(|(hit, _)| hit.record.id).collect();
+        let members = || group.members.iter().map(|member| (&hits[member.record], member));
+        let mut advisories: Vec<&'d str> = members().map(|(hit, _)| hit.record.id).collect();
         advisories.sort_unstable();
         advisories.dedup();
-        let dossier = match self.dossiers.entry(group.id) {
-            btree_map::Entry::Occupied(known) => known.into_mut(),
-            btree_map::Entry::Vacant(place) => place.insert(Dossier::of(self.database, group.id)?),
-        };
-        dossier.applied(advisories.iter().copied());
-        let own = members.iter().filter(|(_, claim)| claim.alone).map(|(hit, _)| (&hit.record, Some(&hit.entry)));
-        let rating = dossier.rate(own, subject::is_distro(ecosystem));
+        let known = self.known(group.id)?;
+        known.applied.extend(&advisories);
+        let own = members().filter(|(_, member)| member.alone).map(|(hit, _)| hit.entry.rating.or(hit.record.rating));
+        let rated = rating::rate(own, &known.dossier.rating, subject::is_distro(ecosystem));
+        let exploited = known.dossier.exploited.map(Into::into);
+        let epss = known.dossier.epss;
         Ok(Finding {
-            id: group.id.to_owned(),
+            id: known.id.to_owned(),
             package: package.name.clone(),
             version: package.version.clone(),
             ecosystem: ecosystem.to_owned(),
             purl: package.purl.clone(),
             source_name: package.source_name.clone().filter(|source| *source != package.name),
-            severity: rating.severity,
-            score: rating.score,
-            vector: rating.vector,
+            severity: rated.severity,
+            score: rated.score,
+            vector: rated.vector.map(str::to_owned),
             fixed_version: judge::remedy(
                 ecosystem,
-                &members.iter().map(|(hit, _)| (&hit.entry, hit.version)).collect::<Vec<_>>(),
+                &members().map(|(hit, _)| (&hit.entry, hit.version)).collect::<Vec<_>>(),
             ),
             wont_fix: false,
-            exploited: None,
-            epss: None,
-            priority: Priority::default(),
+            priority: Priority::of(exploited.is_some(), rated.severity, epss),
+            exploited,
+            epss,
             advisories: advisories.into_iter().map(str::to_owned).collect(),
             layer: package.layer.clone(),
             path: package.path.clone(),
         })
     }
 
+    fn known(&mut self, number: u32) -> Result<&mut Known<'d>, Damaged> {
+        match self.known.entry(number) {
+            hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            hash_map::Entry::Vacant(place) => {
+                let dossier = self.database.dossier(number)?.ok_or(Damaged("a vulnerability has no dossier"))?;
+                Ok(place.insert(Known { id: self.database.name(number)?, dossier, applied: BTreeSet::new() }))
+            }
+        }
+    }
+
     fn describe(&mut self) -> Result<(), Damaged> {
         let mut reader = TextReader::new()?;
-        for (id, dossier) in &self.dossiers {
-            self.matched.vulnerabilities.push(dossier.describe(self.database, &mut reader, id)?);
+        for known in self.known.values() {
+            self.matched.vulnerabilities.push(known.describe(self.database, &mut reader)?);
         }
+        self.matched.vulnerabilities.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(())
     }
 
     fn finish(mut self) -> Matched {
-        self.matched.findings.sort_by(|a, b| {
-            let worst = |finding: &Finding| (finding.severity, finding.score.map_or(0, |score| (score * 10.0) as u32));
-            worst(b).cmp(&worst(a)).then_with(|| (&a.id, &a.package, &a.version).cmp(&(&b.id, &b.package, &b.version)))
-        });
+        self.matched.findings.sort_by(rating::order);
         self.matched
     }
 }
 
-/// The text of a vulnerability by id or alias, as a finding of it would show it.
-pub fn vulnerability(database: &Database, id: &str) -> Result<Option<Vulnerability>, Damaged> {
-    let dossier = Dossier::of(database, id)?;
-    if dossier.is_empty() {
-        return Ok(None);
+impl Known<'_> {
+    fn describe(&self, database: &Database, reader: &mut TextReader) -> Result<Vulnerability, Damaged> {
+        let text = database.text(&self.dossier, reader)?;
+        let mut aliases: Vec<&str> = self.dossier.names.iter().chain(&self.applied).copied().collect();
+        aliases.retain(|alias| *alias != self.id);
+        aliases.sort_unstable();
+        aliases.dedup();
+        let time = |time: &str| (!time.is_empty()).then(|| time.to_owned());
+        Ok(Vulnerability {
+            id: self.id.to_owned(),
+            aliases: aliases.into_iter().map(str::to_owned).collect(),
+            title: text.title,
+            description: text.description,
+            references: text.references,
+            published: time(self.dossier.published),
+            modified: time(self.dossier.modified),
+        })
     }
-    dossier.describe(database, &mut TextReader::new()?, id).map(Some)
-}
-
-/// What one source or another says about how bad it is.
-struct Rating {
-    severity: Severity,
-    score: Option<f64>,
-    vector: Option<String>,
 }
 
 #[cfg(test)]

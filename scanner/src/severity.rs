@@ -7,7 +7,7 @@ use shared::finding::Severity;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored<'a> {
     /// 2.0, 3.0, 3.1 or 4.0, in tenths.
-    version: u32,
+    pub version: u8,
     /// Base score, 0.0 to 10.0.
     pub score: f64,
     /// The vector.
@@ -27,6 +27,11 @@ impl<'a> Scored<'a> {
         };
         let score = (cvss.score() * 10.0).round() / 10.0;
         Some(Self { version, score, vector })
+    }
+
+    /// The score in tenths.
+    pub fn tenths(&self) -> u8 {
+        (self.score * 10.0).round().clamp(0.0, 100.0) as u8
     }
 
     /// The best of several: the newest version of CVSS wins, then the highest score.

@@ -165,3 +165,60 @@ pub enum Priority {
     /// Drop everything.
     Now,
 }
+
+impl Priority {
+    /// The least EPSS score that makes any finding one of [`Priority::Soon`].
+    const LIKELY: f64 = 0.1;
+    /// The least EPSS score that makes a medium finding one of [`Priority::Planned`].
+    const NOT_UNLIKELY: f64 = 0.01;
+
+    /// The priority by the table above.
+    pub fn of(is_exploited: bool, severity: Severity, epss: Option<Epss>) -> Self {
+        let epss = epss.map_or(0.0, |epss| epss.score);
+        match severity {
+            _ if is_exploited => Self::Now,
+            Severity::Critical => Self::Soon,
+            _ if epss >= Self::LIKELY => Self::Soon,
+            Severity::High => Self::Planned,
+            Severity::Medium if epss >= Self::NOT_UNLIKELY => Self::Planned,
+            _ => Self::Watch,
+        }
+    }
+
+    /// The lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Planned => "planned",
+            Self::Soon => "soon",
+            Self::Now => "now",
+        }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_priority_is_that_of_the_table() {
+        let of = |is_exploited, severity, score: f64| {
+            Priority::of(is_exploited, severity, Some(Epss { score, percentile: 0.5 }))
+        };
+        assert_eq!(of(true, Severity::Low, 0.0), Priority::Now);
+        assert_eq!(of(false, Severity::Critical, 0.0), Priority::Soon);
+        assert_eq!(of(false, Severity::Unknown, 0.1), Priority::Soon);
+        assert_eq!(of(false, Severity::High, 0.099), Priority::Planned);
+        assert_eq!(of(false, Severity::Medium, 0.01), Priority::Planned);
+        assert_eq!(of(false, Severity::Medium, 0.0099), Priority::Watch);
+        assert_eq!(of(false, Severity::Low, 0.05), Priority::Watch);
+        assert_eq!(Priority::of(false, Severity::High, None), Priority::Planned);
+        assert_eq!(Priority::of(false, Severity::Unknown, None), Priority::Watch);
+    }
+}

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::tables::TableKind;
+
 /// Where the records of a database come from and what they cover.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// One for each source, by name.
     pub sources: Vec<SourceReport>,
+    /// One for each table of CVEs.
+    pub tables: Vec<TableReport>,
     /// Entries for each ecosystem, with its release.
     pub ecosystems: BTreeMap<String, u64>,
 }
@@ -39,6 +43,35 @@ impl SourceReport {
     /// Counts a record that is kept in part.
     pub(super) fn shorten(&mut self, reason: Reason, id: &str) {
         self.shortened.entry(reason).or_default().add(id);
+    }
+}
+
+/// What became of the rows of a table of CVEs. `read` is `kept` and everything in `skipped` together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableReport {
+    /// Which table.
+    pub kind: TableKind,
+    /// The day that it says it is of; empty if it does not.
+    pub date: String,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// Rows that the table has.
+    pub read: u64,
+    /// Rows that say something about a CVE.
+    pub kept: u64,
+    /// The others, by reason.
+    pub skipped: BTreeMap<Reason, Examples>,
+}
+
+impl TableReport {
+    /// The report of a table that is not read yet.
+    pub(super) fn new(kind: TableKind, sha256: String) -> Self {
+        Self { kind, date: String::new(), sha256, read: 0, kept: 0, skipped: BTreeMap::new() }
+    }
+
+    /// Counts a row that says nothing.
+    pub(super) fn skip(&mut self, reason: Reason, row: &str) {
+        self.skipped.entry(reason).or_default().add(row);
     }
 }
 
@@ -88,6 +121,14 @@ pub enum Reason {
     TooLarge,
     /// The zip is damaged at its place.
     Unreadable,
+    /// A row of a table that names no CVE.
+    NoCve,
+    /// A row of a table that lacks a value, or has one that cannot be.
+    BadRow,
+    /// A row of a table with a score or vector that cannot be.
+    BadScore,
+    /// A row of a table of vectors without one.
+    NoVector,
 }
 
 impl Reason {
@@ -105,6 +146,10 @@ impl Reason {
             Self::Malformed => "is not an OSV record",
             Self::TooLarge => "is larger than any advisory",
             Self::Unreadable => "cannot be read from its zip",
+            Self::NoCve => "names no CVE",
+            Self::BadRow => "is not a row of its table",
+            Self::BadScore => "has a score or vector that cannot be",
+            Self::NoVector => "has no vector",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The advisory database: one mapped file, looked up without parsing. Its layout is told in [`super::format`].
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use zerocopy::FromBytes;
 
 use super::about::About;
 use super::base_ecosystem;
-use super::format::{self, Cursor, Damaged, FORMAT, Header, MAGIC, Name, Slot};
+use super::claims::rank;
+use super::dossier::Dossier;
+use super::format::{self, Cursor, Damaged, FORMAT, Header, MAGIC, Name, NameSlot, Slot};
 use super::record::{Entry, Record};
 use super::text::{Text, TextReader};
 
@@ -104,9 +107,21 @@ impl Database {
         Ok(database)
     }
 
-    /// Reads the whole file and compares it with its checksum: done once, by whoever installs the file.
+    /// Reads the whole file at `path`, which this is, and compares it with its checksum: done once, by whoever installs
+    /// the file. Does not go through the map, so that memory does not fill with pages that nobody asked for.
     pub fn verify(&self, path: &Path) -> Result<(), DatabaseError> {
-        let sum: [u8; 32] = Sha256::digest(&self.map[Self::HEADER_LEN..]).into();
+        let failed = |source| DatabaseError::Io { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(failed)?;
+        file.seek(io::SeekFrom::Start(Self::HEADER_LEN as u64)).map_err(failed)?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer).map_err(failed)? {
+                0 => break,
+                read => hash.update(&buffer[..read]),
+            }
+        }
+        let sum: [u8; 32] = hash.finalize().into();
         if sum == self.header.sha256 { Ok(()) } else { Err(DatabaseError::Checksum(path.to_owned())) }
     }
 
@@ -174,27 +189,60 @@ impl Database {
         let at = number as usize * size_of::<u64>();
         let offset = self.section(Name::RecordIndex)?.get(at..).and_then(|index| index.first_chunk());
         let offset = u64::from_le_bytes(*offset.ok_or(Damaged("an advisory is not in the index"))?);
-        Record::read(&mut Cursor::at(self.section(Name::Records)?, offset)?)
+        Record::read(Cursor::at(self.section(Name::Records)?, offset)?)
     }
 
-    /// The numbers of the advisories with this id, alias or upstream id.
-    pub fn numbers_of(&self, id: &str) -> Result<Vec<u32>, Damaged> {
-        let number = |cursor: &mut Cursor<'_>| {
-            u32::try_from(cursor.number()?).map_err(|_| Damaged("an advisory's number is too large"))
-        };
-        match self.find(Name::Ids, Name::Postings, id)? {
-            Some(mut posting) => posting.list(number),
-            None => Ok(Vec::new()),
+    /// The number of an id or alias, if any advisory has it.
+    pub fn number_of(&self, name: &str) -> Result<Option<u32>, Damaged> {
+        let (mut low, mut high) = (0, self.name_index()?.len() as u32);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match rank(self.name(middle)?).cmp(&rank(name)) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Ok(Some(middle)),
+                Ordering::Greater => high = middle,
+            }
         }
+        Ok(None)
     }
 
-    /// What people read of an advisory.
-    pub fn text(&self, record: &Record<'_>, reader: &mut TextReader) -> Result<Text, Damaged> {
-        let (offset, len) = record.text;
+    /// The id or alias with a number.
+    pub fn name(&self, number: u32) -> Result<&str, Damaged> {
+        self.name_at(number)?.text()
+    }
+
+    /// The numbers of the advisories that have a name.
+    pub fn records_named(&self, number: u32) -> Result<Vec<u32>, Damaged> {
+        let mut name = self.name_at(number)?;
+        name.bytes()?;
+        name.list(Cursor::small_number)
+    }
+
+    /// All that is known about the vulnerability with this canonical name; `None` for names that are not canonical.
+    pub fn dossier(&self, number: u32) -> Result<Option<Dossier<'_>>, Damaged> {
+        let Some(offset) = self.name_slot(number)?.dossier.get().checked_sub(1) else { return Ok(None) };
+        Dossier::read(&mut Cursor::at(self.section(Name::Dossiers)?, offset)?).map(Some)
+    }
+
+    /// What people read of a vulnerability.
+    pub fn text(&self, dossier: &Dossier<'_>, reader: &mut TextReader) -> Result<Text, Damaged> {
+        let (offset, len) = dossier.text;
         if len == 0 {
             return Ok(Text::default());
         }
         reader.decode(slice(self.section(Name::Texts)?, offset, len)?)
+    }
+
+    fn name_index(&self) -> Result<&[NameSlot], Damaged> {
+        <[NameSlot]>::ref_from_bytes(self.section(Name::Index)?).map_err(|_| Damaged("the index of names is broken"))
+    }
+
+    fn name_slot(&self, number: u32) -> Result<&NameSlot, Damaged> {
+        self.name_index()?.get(number as usize).ok_or(Damaged("a name is not in the index"))
+    }
+
+    fn name_at(&self, number: u32) -> Result<Cursor<'_>, Damaged> {
+        Cursor::at(self.section(Name::Names)?, self.name_slot(number)?.name.get())
     }
 
     /// What `values` has behind `key`, by way of the hash table `slots`.

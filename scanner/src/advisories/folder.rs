@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! sources/NAME.zip     the raw records of a source, as imported or downloaded
+//! sources/KIND.table   a table of CVEs (kev, epss, cvss), as imported or downloaded
 //! sources/NAME.http    of a download: what the server called its version
 //! advisories.db        the database
 //! lock                 held while either is changed
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::about::SourceReport;
+use super::about::{SourceReport, TableReport};
 use super::database::{Database, DatabaseError};
+use super::tables::TableKind;
 
 /// The advisory database and what it is built from.
 #[derive(Debug, Clone)]
@@ -30,7 +32,9 @@ pub enum AdvisoriesError {
     #[error("another import or update is running in {0}; wait for it to end")]
     Busy(PathBuf),
     /// There is nothing of the kind at a path.
-    #[error("{0} holds no advisories: it must be a zip of OSV records, a record (.json), or a folder of either")]
+    #[error(
+        "{0} holds no advisories: it must be a zip of OSV records, a record (.json), a table of CVEs (KEV, EPSS, CVSS), or a folder of these"
+    )]
     NothingThere(PathBuf),
     /// No source has been imported or downloaded.
     #[error(
@@ -102,6 +106,8 @@ pub struct Status {
     pub size: u64,
     /// What it was built from.
     pub sources: Vec<SourceReport>,
+    /// Tables of CVEs that it was built from.
+    pub tables: Vec<TableReport>,
     /// Entries by ecosystem and release.
     pub ecosystems: std::collections::BTreeMap<String, u64>,
 }
@@ -128,6 +134,7 @@ impl Folder {
             built_at: stamp.built_at,
             size: database.size(),
             sources: database.about().sources.clone(),
+            tables: database.about().tables.clone(),
             ecosystems: database.about().ecosystems.clone(),
         })
     }
@@ -143,12 +150,18 @@ impl Folder {
 
     /// The zips in the folder, by name.
     pub(super) fn sources(&self) -> Result<Vec<(String, PathBuf)>, AdvisoriesError> {
-        let mut sources: Vec<_> = files(&self.sources_path(), "zip")?
+        let mut sources: Vec<_> = contents(&self.sources_path())?
             .into_iter()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "zip"))
             .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
             .collect();
         sources.sort();
         Ok(sources)
+    }
+
+    /// Where a table is, if there is one.
+    pub(super) fn table_path(&self, kind: TableKind) -> PathBuf {
+        self.sources_path().join(format!("{}.table", kind.as_str()))
     }
 
     /// Makes the folder and keeps others from changing it until the lock is dropped.
@@ -169,12 +182,15 @@ impl Folder {
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "open as long as the lock is held")] File);
 
-/// The files in `folder` with an extension, by name.
-pub(super) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, AdvisoriesError> {
+/// The file at `path`, or if it is a folder the files in it, by name.
+pub(super) fn contents(path: &Path) -> Result<Vec<PathBuf>, AdvisoriesError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(AdvisoriesError::io(folder))? {
-        let path = entry.map_err(AdvisoriesError::io(folder))?.path();
-        if path.extension().is_some_and(|e| e == extension) && path.is_file() {
+    for entry in fs::read_dir(path).map_err(AdvisoriesError::io(path))? {
+        let path = entry.map_err(AdvisoriesError::io(path))?.path();
+        if path.is_file() {
             found.push(path);
         }
     }

@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! Header                 magic, format version, time of building, SHA-256 and length of the body, where each section is
-//! body  texts            one zstd frame a record: title, details, links
-//!       records          one a record: ids, times, severities, where its text is
+//! body  texts            one zstd frame a vulnerability: title, details, links
+//!       records          one an advisory: its id, how bad it is, which vulnerabilities it is about, all its names
 //!       record index     u64 each: where record n is in `records`
 //!       groups           one a package: ecosystem, name, and each advisory's entry for it (ranges, versions)
 //!       packages         open-addressing hash table: (ecosystem, name) to its group
-//!       postings         one an id or alias: the id and the numbers of its records
-//!       ids              open-addressing hash table: id to its posting
-//!       about            JSON: sources and ecosystems, read when the file is opened
+//!       names            one an id or alias: the id and the numbers of its records
+//!       dossiers         one a vulnerability: all that is known about it, where its text is
+//!       index            one a name, in the order of [`rank`](super::claims::rank): where it is in `names` and `dossiers`
+//!       about            JSON: sources, tables and ecosystems, read when the file is opened
 //! ```
+//!
+//! A name's place in the index is its number. So the lowest number among the names of a vulnerability is that of its
+//! canonical one, under which its dossier is.
 //!
 //! Within a section, numbers are LEB128 and texts are their length and their bytes. Nothing that is read is trusted:
 //! a length or an offset that leads out of its section is [`Damaged`].
@@ -53,8 +57,9 @@ pub(super) enum Name {
     RecordIndex,
     Groups,
     Packages,
-    Postings,
-    Ids,
+    Names,
+    Dossiers,
+    Index,
     About,
 }
 
@@ -71,10 +76,20 @@ pub(super) struct Slot {
     pub(super) place: U64,
 }
 
+/// One place of the name index.
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub(super) struct NameSlot {
+    /// Offset in the names.
+    pub(super) name: U64,
+    /// One more than the offset in the dossiers; 0 where it is the canonical name of nothing.
+    pub(super) dossier: U64,
+}
+
 /// A byte that is not what the layout says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the advisory database is damaged ({0}); build it again with `plimsoll advisories update` or `import`")]
-pub struct Damaged(pub(super) &'static str);
+pub struct Damaged(pub(crate) &'static str);
 
 /// Hash of a table's key.
 pub(super) fn hash(key: &[u8]) -> u64 {
@@ -116,6 +131,7 @@ pub(super) trait Write {
     fn put_number(&mut self, value: u64);
     fn put_text(&mut self, text: &str);
     fn put_texts<'t>(&mut self, texts: impl ExactSizeIterator<Item = &'t str>);
+    fn put_numbers(&mut self, numbers: &[u32]);
 }
 
 impl Write for Vec<u8> {
@@ -135,6 +151,11 @@ impl Write for Vec<u8> {
     fn put_texts<'t>(&mut self, texts: impl ExactSizeIterator<Item = &'t str>) {
         self.put_number(texts.len() as u64);
         texts.for_each(|text| self.put_text(text));
+    }
+
+    fn put_numbers(&mut self, numbers: &[u32]) {
+        self.put_number(numbers.len() as u64);
+        numbers.iter().for_each(|number| self.put_number(u64::from(*number)));
     }
 }
 
@@ -165,6 +186,11 @@ impl<'a> Cursor<'a> {
             }
         }
         Err(Damaged("a number is too long"))
+    }
+
+    /// A number of 32 bits.
+    pub(super) fn small_number(&mut self) -> Result<u32, Damaged> {
+        u32::try_from(self.number()?).map_err(|_| Damaged("a number is too large"))
     }
 
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Damaged> {

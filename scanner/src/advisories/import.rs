@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::about::{About, Reason, SourceReport};
+use super::about::{About, Reason, SourceReport, TableReport};
 use super::build::Builder;
 use super::database::Database;
 use super::folder::{self, AdvisoriesError, Folder, Lock, Progress};
 use super::osv;
+use super::tables::{TableKind, Tables};
 use super::zips::{self, Content, RecordZip};
 
 /// What a build made of the records.
@@ -23,12 +24,15 @@ pub struct ImportReport {
     pub size: u64,
     /// One for each source that it is built from, those of earlier imports included.
     pub sources: Vec<SourceReport>,
+    /// One for each table of CVEs that it is built from.
+    pub tables: Vec<TableReport>,
 }
 
 impl ImportReport {
     /// The report of a database that is built.
     pub(super) fn of(database: &Database) -> Self {
-        Self { version: database.stamp().version, size: database.size(), sources: database.about().sources.clone() }
+        let About { sources, tables, .. } = database.about().clone();
+        Self { version: database.stamp().version, size: database.size(), sources, tables }
     }
 
     /// Records read and records kept, of all sources.
@@ -38,8 +42,9 @@ impl ImportReport {
 }
 
 impl Folder {
-    /// Takes in zips, single records (`.json`), and folders of either, then builds the database from every source.
-    /// A zip replaces the source of its name; loose records become a source named after their folder or file.
+    /// Takes in zips, single records (`.json`), tables of CVEs, and folders of all these, then builds the database from
+    /// every source and table. A zip replaces the source of its name, a table the one of its kind; loose records become
+    /// a source named after their folder or file.
     pub fn import(&self, paths: &[PathBuf], progress: &dyn Fn(Progress)) -> Result<ImportReport, AdvisoriesError> {
         let lock = self.lock()?;
         for path in paths {
@@ -49,62 +54,69 @@ impl Folder {
     }
 
     fn take_in(&self, path: &Path) -> Result<(), AdvisoriesError> {
-        if !path.is_dir() {
-            return match path.extension().and_then(|extension| extension.to_str()) {
-                Some("zip") => self.take_zip(path),
-                Some("json") => self.take_records(&stem(path)?, &[path.to_owned()]),
-                _ => Err(AdvisoriesError::NothingThere(path.to_owned())),
-            };
+        let mut taken = false;
+        let mut records = Vec::new();
+        for file in folder::contents(path)? {
+            match file.extension().and_then(|extension| extension.to_str()) {
+                Some("zip" | "json" | "csv" | "gz") if self.take_table(&file)? => taken = true,
+                Some("zip") => {
+                    self.take_zip(&file)?;
+                    taken = true;
+                }
+                Some("json") => records.push(file),
+                _ => {}
+            }
         }
-        let (zips, records) = (folder::files(path, "zip")?, folder::files(path, "json")?);
-        if zips.is_empty() && records.is_empty() {
-            return Err(AdvisoriesError::NothingThere(path.to_owned()));
+        match records.as_slice() {
+            [] if taken => Ok(()),
+            [] => Err(AdvisoriesError::NothingThere(path.to_owned())),
+            records => self.take_records(&name_of_records(path)?, records),
         }
-        for zip in zips {
-            self.take_zip(&zip)?;
-        }
-        if records.is_empty() {
-            return Ok(());
-        }
-        let full = fs::canonicalize(path).map_err(AdvisoriesError::io(path))?;
-        let name = full.file_name().map_or("records".into(), |name| name.to_string_lossy());
-        self.take_records(&name, &records)
+    }
+
+    /// Takes a file in if it is a table.
+    fn take_table(&self, path: &Path) -> Result<bool, AdvisoriesError> {
+        let Some(kind) = TableKind::of_file(path).map_err(AdvisoriesError::io(path))? else { return Ok(false) };
+        let copy = |part: &Path| fs::copy(path, part).map(drop);
+        self.put(kind.as_str(), "table", copy).map_err(AdvisoriesError::io(path))?;
+        Ok(true)
     }
 
     fn take_zip(&self, path: &Path) -> Result<(), AdvisoriesError> {
         RecordZip::open(path).map_err(AdvisoriesError::io(path))?;
-        self.put(&stem(path)?, |part| fs::copy(path, part).map(drop)).map_err(AdvisoriesError::io(path))
+        let copy = |part: &Path| fs::copy(path, part).map(drop);
+        self.put(&stem(path)?, "zip", copy).map_err(AdvisoriesError::io(path))
     }
 
     fn take_records(&self, name: &str, records: &[PathBuf]) -> Result<(), AdvisoriesError> {
-        self.put(name, |part| zips::write(part, records)).map_err(AdvisoriesError::io(&records[0]))
+        self.put(name, "zip", |part| zips::write(part, records)).map_err(AdvisoriesError::io(&records[0]))
     }
 
-    /// Installs what `write` writes as the source `name`. What the server called an earlier download is forgotten.
-    fn put(&self, name: &str, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    /// Installs what `write` writes as `name.extension`. What the server called an earlier download is forgotten.
+    fn put(&self, name: &str, extension: &str, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let sources = self.sources_path();
         let part = sources.join(format!("{name}.new"));
         write(&part)?;
         match fs::remove_file(sources.join(format!("{name}.http"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => folder::install(&part, &sources.join(format!("{name}.zip"))),
+            _ => folder::install(&part, &sources.join(format!("{name}.{extension}"))),
         }
     }
 
     /// Builds the database from every source, checks it, and installs it.
     pub(super) fn rebuild(&self, _lock: &Lock, progress: &dyn Fn(Progress)) -> Result<ImportReport, AdvisoriesError> {
         let sources = self.sources()?;
-        if sources.is_empty() {
+        let (tables, table_reports) = self.tables()?;
+        if sources.is_empty() && table_reports.is_empty() {
             return Err(AdvisoriesError::NoSources(self.sources_path()));
         }
-        let new = self.new_database_path();
-        let mut builder = Builder::create(&new).map_err(AdvisoriesError::io(&new))?;
+        let mut builder = Builder::new(&self.sources_path()).map_err(AdvisoriesError::io(&self.sources_path()))?;
         let mut reports = Vec::new();
         for (number, (name, path)) in sources.iter().enumerate() {
             let report = read_source(&mut builder, number, name, path, progress);
             reports.push(report.map_err(AdvisoriesError::io(path))?);
         }
-        for loser in builder.superseded() {
+        for loser in builder.supersede() {
             let report = &mut reports[loser.source];
             if !loser.withdrawn {
                 report.kept -= 1;
@@ -112,9 +124,23 @@ impl Folder {
             }
         }
         progress(Progress::Writing);
-        let about = About { sources: reports, ..About::default() };
-        builder.finish(about, Timestamp::now()).map_err(AdvisoriesError::io(&new))?;
+        let new = self.new_database_path();
+        let about = About { sources: reports, tables: table_reports, ..About::default() };
+        builder.finish(&new, about, &tables, Timestamp::now()).map_err(AdvisoriesError::io(&new))?;
         self.install_database(&new)
+    }
+
+    /// Every table that is there.
+    fn tables(&self) -> Result<(Tables, Vec<TableReport>), AdvisoriesError> {
+        let mut tables = Tables::default();
+        let mut reports = Vec::new();
+        for kind in TableKind::ALL {
+            let path = self.table_path(kind);
+            if path.exists() {
+                reports.push(tables.read(kind, &path).map_err(AdvisoriesError::io(&path))?);
+            }
+        }
+        Ok((tables, reports))
     }
 
     /// Checks a new database and puts it in place of the old one.
@@ -124,6 +150,15 @@ impl Folder {
         folder::install(new, &self.database_path()).map_err(AdvisoriesError::io(new))?;
         Ok(ImportReport::of(&database))
     }
+}
+
+/// The name of the source that loose records become: that of their folder or file.
+fn name_of_records(path: &Path) -> Result<String, AdvisoriesError> {
+    if !path.is_dir() {
+        return stem(path);
+    }
+    let full = fs::canonicalize(path).map_err(AdvisoriesError::io(path))?;
+    Ok(full.file_name().map_or("records".into(), |name| name.to_string_lossy()).into_owned())
 }
 
 /// The name of the source that a file becomes.

@@ -1,11 +1,11 @@
 //! The advisory database: from the records that sources publish to one file that is looked up without parsing.
 //!
 //! ```text
-//! update (OSV's zips over HTTP) ─┐
-//! import (folders, zips, files) ─┴▶ sources/NAME.zip ─ rebuild ─▶ advisories.db ─ DatabaseHandle ─▶ matcher
+//! update (OSV's zips, KEV and EPSS over HTTP) ─┐
+//! import (folders, zips, tables, files) ───────┴▶ sources/ ─ rebuild ─▶ advisories.db ─ DatabaseHandle ─▶ matcher
 //! ```
 //!
-//! The folder keeps the raw zip of every source, and the database is always built from all of them. So importing or
+//! The folder keeps the raw zip of every source and every table of CVEs, and the database is always built from all of them. So importing or
 //! updating one source replaces that source and leaves the others. A new database is written beside the old one,
 //! checked, and renamed into place; scanners that run pick it up between jobs.
 //!
@@ -13,35 +13,45 @@
 
 mod about;
 mod build;
+mod claims;
 mod config;
 mod database;
+mod dossier;
 mod download;
 mod folder;
 mod format;
+mod gather;
 mod handle;
 mod import;
+mod interned;
 mod name;
 pub mod osv;
 mod prepare;
 mod range;
+mod rating;
 mod record;
 mod state;
+mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
 mod update;
 mod zips;
 
-pub use about::{About, Examples, Reason, SourceReport};
+pub use about::{About, Examples, Reason, SourceReport, TableReport};
+pub use claims::Claim;
 pub use config::AdvisoriesConfig;
 pub use database::{Database, DatabaseError};
+pub use dossier::{Dossier, Exploited};
 pub use folder::{AdvisoriesError, Folder, Progress, Status};
 pub use format::Damaged;
 pub use handle::DatabaseHandle;
 pub use import::ImportReport;
 pub use name::normalize_name;
 pub use range::{Decision, Event, EventKind, Range, RangeKind};
+pub use rating::{Rating, Vector};
 pub use record::{Entry, Record};
+pub use tables::TableKind;
 pub use text::{Text, TextReader};
 pub use update::{SourceUpdate, UpdateReport, Updated};
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::about::Reason;
+use super::claims::is_cve;
 use super::format::package_key;
 use super::range::Range;
-use super::record::{Entry, Record};
+use super::rating::{self, Rating, Vector};
+use super::record::Entry;
 use super::state::State;
 use super::text::Text;
 use super::{base_ecosystem, normalize_name, osv};
@@ -13,8 +15,10 @@ use crate::vendors::vendor_of;
 
 /// A record, ready to be stored.
 pub(super) struct Prepared<'r> {
-    /// The record; its source and its text's place are not known yet.
-    pub(super) record: Record<'r>,
+    /// Ids of the vulnerabilities that it is about, where each is one of its own.
+    pub(super) upstream: Vec<&'r str>,
+    /// How bad it says that it is.
+    pub(super) rating: Rating<'r>,
     /// What people read.
     pub(super) text: Text,
     /// One for each package.
@@ -33,9 +37,9 @@ pub(super) struct Affected<'r> {
     pub(super) entry: Entry<'r>,
 }
 
-/// Most vectors kept of one severity list.
+/// Most vectors read of one severity list.
 const MAX_VECTORS: usize = 8;
-/// Longest word or vector kept.
+/// Longest word or vector that is read.
 const MAX_SEVERITY: usize = 300;
 
 impl<'r> Prepared<'r> {
@@ -58,13 +62,7 @@ impl<'r> Prepared<'r> {
         if affected.is_empty() {
             return Err(left_out.last().copied().unwrap_or(Reason::NoPackage));
         }
-        Ok(Self { record: stored(record), text: Text::of(record), affected, left_out })
-    }
-
-    /// Every id that the record is known by or speaks of.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'r str> {
-        let Record { id, aliases, upstream, .. } = &self.record;
-        [*id].into_iter().chain(aliases.iter().copied()).chain(upstream.iter().copied())
+        Ok(Self { upstream: upstream(record), rating: rating(record), text: Text::of(record), affected, left_out })
     }
 
     /// The ecosystems that it speaks for, without their releases.
@@ -73,18 +71,15 @@ impl<'r> Prepared<'r> {
     }
 }
 
-fn stored(record: &osv::Record) -> Record<'_> {
-    Record {
-        id: &record.id,
-        published: &record.published,
-        modified: &record.modified,
-        withdrawn: record.withdrawn.as_deref().unwrap_or_default(),
-        aliases: record.aliases.iter().map(String::as_str).collect(),
-        upstream: upstream(record),
-        vectors: vectors(&record.severity),
-        word: word(&record.severity, &[&record.database_specific]).unwrap_or_else(|| word_of_vendor(record)),
-        tenths: (record.database_specific.score.unwrap_or(0.0).clamp(0.0, 10.0) * 10.0).round() as u64,
-        ..Record::default()
+/// How bad the record as a whole says that it is.
+fn rating(record: &osv::Record) -> Rating<'_> {
+    let bare = record.database_specific.score.map_or(0, |score| (score.clamp(0.0, 10.0) * 10.0).round() as u8);
+    Rating {
+        vector: vector(&record.severity),
+        bare: (bare > 0).then_some(bare),
+        word: rating::word(
+            word(&record.severity, &[&record.database_specific]).unwrap_or_else(|| word_of_vendor(record)),
+        ),
     }
 }
 
@@ -97,10 +92,6 @@ fn upstream(record: &osv::Record) -> Vec<&str> {
         return record.related.iter().map(String::as_str).filter(|id| is_cve(id)).collect();
     }
     record.upstream.iter().map(String::as_str).collect()
-}
-
-fn is_cve(id: &str) -> bool {
-    id.starts_with("CVE-")
 }
 
 impl<'r> Affected<'r> {
@@ -131,8 +122,11 @@ impl<'r> Affected<'r> {
             record: 0,
             versions: affected.versions.iter().map(String::as_str).filter(is_extra).collect(),
             ranges,
-            vectors: vectors(&affected.severity),
-            word: word(&affected.severity, &specific[..2]).unwrap_or_default(),
+            rating: Rating {
+                vector: vector(&affected.severity),
+                bare: None,
+                word: word(&affected.severity, &specific[..2]).and_then(rating::word),
+            },
             modules: modules(record, affected),
             wont_fix: state == State::WontFix,
         };
@@ -167,10 +161,10 @@ fn covers(range: &Range<'_>, ecosystem: &str, version: &str) -> bool {
     range.decide(version, &|a, b| scheme.compare(a, b)).is_ok_and(|decision| decision.affected)
 }
 
-fn vectors(severity: &[osv::SeverityEntry]) -> Vec<&str> {
+fn vector(severity: &[osv::SeverityEntry]) -> Option<Vector<'_>> {
     let vectors = severity.iter().filter(|entry| entry.kind.starts_with("CVSS_"));
     let short = vectors.map(|entry| entry.score.as_str()).filter(|vector| vector.len() <= MAX_SEVERITY);
-    short.take(MAX_VECTORS).collect()
+    Vector::best(short.take(MAX_VECTORS))
 }
 
 /// The vendor's entry among the severities, else a source's own field.
@@ -195,6 +189,8 @@ fn word_of_vendor(record: &osv::Record) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use shared::finding::Severity;
+
     use super::*;
 
     fn prepare(affected: &str) -> Result<usize, Reason> {
@@ -227,17 +223,17 @@ mod tests {
         assert_eq!(prepared.left_out, BTreeSet::from([Reason::NoPackage]));
     }
 
-    fn first_entry(json: &str, check: impl Fn(&Record<'_>, &Entry<'_>)) {
+    fn first_entry(json: &str, check: impl Fn(&Prepared<'_>, &Entry<'_>)) {
         let record = osv::Record::from_json(json.as_bytes()).unwrap();
         let prepared = Prepared::new(&record).unwrap();
-        check(&prepared.record, &prepared.affected[0].entry);
+        check(&prepared, &prepared.affected[0].entry);
     }
 
     #[test]
     fn what_the_vendor_does_is_kept() {
         let debian = r#"{"id":"D","affected":[{"package":{"ecosystem":"Debian:10","name":"x"},
             "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}],"ecosystem_specific":{"urgency":"end-of-life"}}]}"#;
-        first_entry(debian, |_, entry| assert!(entry.wont_fix && entry.word == "end-of-life"));
+        first_entry(debian, |_, entry| assert!(entry.wont_fix && entry.rating.word == Some(Severity::Unknown)));
         let wolfi = r#"{"id":"CGA","database_specific":{"status":"fix-not-planned"},"affected":[{"package":
             {"ecosystem":"Wolfi","name":"x"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}]}]}"#;
         first_entry(wolfi, |_, entry| assert!(entry.wont_fix));
@@ -264,12 +260,16 @@ mod tests {
 
     #[test]
     fn the_word_for_the_severity_is_found_where_sources_put_it() {
-        let word = |json: &str| stored(&osv::Record::from_json(json.as_bytes()).unwrap()).word.to_owned();
-        assert_eq!(word(r#"{"severity":[{"type":"CVSS_V3","score":"x"},{"type":"Ubuntu","score":"low"}]}"#), "low");
-        assert_eq!(word(r#"{"database_specific":{"severity":"MODERATE"}}"#), "MODERATE");
-        assert_eq!(word(r#"{"summary":"Important: kernel security update"}"#), "Important");
-        assert_eq!(word(r#"{"summary":"kernel: bad"}"#), "");
-        assert_eq!(word(r#"{"id":"ALBA-2021:4378","summary":"krb5 bug fix and enhancement update"}"#), "none");
-        assert_eq!(word(r#"{"id":"ALSA-2021:4378","summary":"krb5 security update"}"#), "");
+        let word = |json: &str| rating(&osv::Record::from_json(json.as_bytes()).unwrap()).word;
+        let ubuntu = r#"{"severity":[{"type":"CVSS_V3","score":"x"},{"type":"Ubuntu","score":"low"}]}"#;
+        assert_eq!(word(ubuntu), Some(Severity::Low));
+        assert_eq!(word(r#"{"database_specific":{"severity":"MODERATE"}}"#), Some(Severity::Medium));
+        assert_eq!(word(r#"{"summary":"Important: kernel security update"}"#), Some(Severity::High));
+        assert_eq!(word(r#"{"summary":"kernel: bad"}"#), None);
+        assert_eq!(
+            word(r#"{"id":"ALBA-2021:4378","summary":"krb5 bug fix and enhancement update"}"#),
+            Some(Severity::Negligible)
+        );
+        assert_eq!(word(r#"{"id":"ALSA-2021:4378","summary":"krb5 security update"}"#), None);
     }
 }

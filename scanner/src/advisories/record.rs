@@ -1,79 +1,75 @@
 //! What the database keeps of an advisory: one [`Record`], and one [`Entry`] for each package that it is about.
 
+use super::claims::Claim;
 use super::format::{Cursor, Damaged, Write};
 use super::range::{Event, EventKind, Range, RangeKind};
+use super::rating::Rating;
 
-/// An advisory, as stored.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// An advisory, as stored. Its names are numbers: see [`Database::name`](super::Database::name).
+#[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// Number of its source.
-    pub source: usize,
     /// Its id in its source.
     pub id: &'a str,
-    /// RFC 3339, as published; empty if the source does not say.
-    pub published: &'a str,
-    /// RFC 3339, as published.
-    pub modified: &'a str,
-    /// RFC 3339; empty unless the source withdrew it.
-    pub withdrawn: &'a str,
-    /// Other ids of the same vulnerability.
-    pub aliases: Vec<&'a str>,
-    /// Ids of the vulnerabilities that it is about.
-    pub upstream: Vec<&'a str>,
-    /// CVSS vectors, not checked.
-    pub vectors: Vec<&'a str>,
-    /// The source's word for the severity; empty without one.
-    pub word: &'a str,
-    /// A CVSS score in tenths that has no vector; 0 without one.
-    pub tenths: u64,
-    /// Where its text is: offset and length.
-    pub(crate) text: (u64, u64),
+    /// How bad it says that it is.
+    pub rating: Rating<'a>,
+    withdrawn: bool,
+    /// Claims and names.
+    rest: Cursor<'a>,
 }
 
 impl<'a> Record<'a> {
     /// Whether its source withdrew it.
     pub fn is_withdrawn(&self) -> bool {
-        !self.withdrawn.is_empty()
+        self.withdrawn
     }
 
-    /// Whether there is anything to read about it.
-    pub fn has_text(&self) -> bool {
-        self.text_len() > 0
+    /// The vulnerabilities that it is about.
+    pub fn claims(&self) -> Result<Vec<Claim>, Damaged> {
+        read_claims(&mut self.rest.clone())
     }
 
-    /// Compressed length of its text, which tells a long text from a short one without reading it.
-    pub fn text_len(&self) -> u64 {
-        self.text.1
+    /// The numbers of its id, its aliases and its upstream ids.
+    pub fn names(&self) -> Result<Vec<u32>, Damaged> {
+        let mut rest = self.rest;
+        read_claims(&mut rest)?;
+        rest.list(Cursor::small_number)
     }
 
-    pub(super) fn store(&self, bytes: &mut Vec<u8>) {
-        bytes.put_number(self.source as u64);
-        for text in [self.id, self.published, self.modified, self.withdrawn, self.word] {
-            bytes.put_text(text);
-        }
-        for texts in [&self.aliases, &self.upstream, &self.vectors] {
-            bytes.put_texts(texts.iter().copied());
-        }
-        for number in [self.tenths, self.text.0, self.text.1] {
-            bytes.put_number(number);
-        }
-    }
-
-    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, Damaged> {
+    pub(super) fn read(mut cursor: Cursor<'a>) -> Result<Self, Damaged> {
         Ok(Self {
-            source: cursor.number()? as usize,
             id: cursor.text()?,
-            published: cursor.text()?,
-            modified: cursor.text()?,
-            withdrawn: cursor.text()?,
-            word: cursor.text()?,
-            aliases: cursor.texts()?,
-            upstream: cursor.texts()?,
-            vectors: cursor.texts()?,
-            tenths: cursor.number()?,
-            text: (cursor.number()?, cursor.number()?),
+            withdrawn: cursor.number()? != 0,
+            rating: Rating::read(&mut cursor)?,
+            rest: cursor,
         })
     }
+}
+
+/// A record on its way into the database.
+pub(super) struct NewRecord<'a> {
+    pub(super) id: &'a str,
+    pub(super) withdrawn: bool,
+    pub(super) rating: Rating<'a>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) names: Vec<u32>,
+}
+
+impl NewRecord<'_> {
+    pub(super) fn store(&self, bytes: &mut Vec<u8>) {
+        bytes.put_text(self.id);
+        bytes.put_number(self.withdrawn.into());
+        self.rating.store(bytes);
+        bytes.put_number(self.claims.len() as u64);
+        for claim in &self.claims {
+            bytes.put_number(claim.alone.into());
+            bytes.put_numbers(&claim.names);
+        }
+        bytes.put_numbers(&self.names);
+    }
+}
+
+fn read_claims(cursor: &mut Cursor<'_>) -> Result<Vec<Claim>, Damaged> {
+    cursor.list(|cursor| Ok(Claim { alone: cursor.number()? != 0, names: cursor.list(Cursor::small_number)? }))
 }
 
 /// What an advisory says about one package.
@@ -85,10 +81,8 @@ pub struct Entry<'a> {
     pub ranges: Vec<Range<'a>>,
     /// Affected versions, one by one, that no range covers.
     pub versions: Vec<&'a str>,
-    /// CVSS vectors for this package, not checked.
-    pub vectors: Vec<&'a str>,
-    /// The source's word for the severity of this package; empty without one.
-    pub word: &'a str,
+    /// How bad it says that it is for this package.
+    pub rating: Rating<'a>,
     /// Module streams of the packages that it is about, `nodejs:18`; empty where that is not said.
     pub modules: Vec<&'a str>,
     /// Whether the vendor has said that there will be no fix.
@@ -108,19 +102,17 @@ impl<'a> Entry<'a> {
             }
         }
         bytes.put_texts(self.versions.iter().copied());
-        bytes.put_texts(self.vectors.iter().copied());
-        bytes.put_text(self.word);
+        self.rating.store(bytes);
         bytes.put_texts(self.modules.iter().copied());
         bytes.put_number(u64::from(self.wont_fix));
     }
 
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, Damaged> {
         Ok(Self {
-            record: u32::try_from(cursor.number()?).map_err(|_| Damaged("an advisory's number is too large"))?,
+            record: cursor.small_number()?,
             ranges: cursor.list(read_range)?,
             versions: cursor.texts()?,
-            vectors: cursor.texts()?,
-            word: cursor.text()?,
+            rating: Rating::read(cursor)?,
             modules: cursor.texts()?,
             wont_fix: cursor.number()? != 0,
         })

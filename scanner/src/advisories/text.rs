@@ -1,6 +1,11 @@
 //! What people read of an advisory: title, description, links. Bounded, and compressed record by record.
 
-use zstd::bulk::Decompressor;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::format::{Cursor, Damaged, Write};
 use super::osv;
@@ -65,6 +70,45 @@ impl Text {
         bytes.put_text(&self.description);
         bytes.put_texts(self.references.iter().map(String::as_str));
         bytes
+    }
+}
+
+/// Texts that wait, compressed, in a file without a name.
+pub(super) struct Spool {
+    file: BufWriter<File>,
+    at: u64,
+    compressor: Compressor<'static>,
+}
+
+impl Spool {
+    /// An empty one in `folder`.
+    pub(super) fn new(folder: &Path) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(1 << 20, tempfile::tempfile_in(folder)?);
+        Ok(Self { file, at: 0, compressor: Compressor::new(Text::LEVEL)? })
+    }
+
+    /// Where the text is from now on: offset and length, both 0 where there is nothing to read.
+    pub(super) fn put(&mut self, text: &Text) -> io::Result<(u64, u64)> {
+        if text.is_empty() {
+            return Ok((0, 0));
+        }
+        let frame = self.compressor.compress(&text.encode())?;
+        self.file.write_all(&frame)?;
+        let place = (self.at, frame.len() as u64);
+        self.at += place.1;
+        Ok(place)
+    }
+
+    /// Every text so far is in the file from now on.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
+    /// One of those that were flushed, as [`TextReader`] reads it.
+    pub(super) fn get(&self, (offset, len): (u64, u64)) -> io::Result<Vec<u8>> {
+        let mut frame = vec![0; len as usize];
+        self.file.get_ref().read_exact_at(&mut frame, offset)?;
+        Ok(frame)
     }
 }
 

@@ -86,6 +86,18 @@ impl RecordZip {
     }
 }
 
+/// What is in the only file of a zip; `None` where there are several or it is longer than `limit`.
+pub(super) fn only_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut zip = RecordZip::open(path)?;
+    if zip.len() != 1 {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let file = zip.archive.by_index(0).map_err(|error| invalid(error.to_string()))?;
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
 /// Refuses a zip whose directory would not fit into memory. Follows the "end of central directory" record and its
 /// 64-bit form (PKWARE APPNOTE 6.3.10, sections 4.3.14 to 4.3.16).
 fn check_directory(file: &mut (impl Read + Seek)) -> io::Result<()> {

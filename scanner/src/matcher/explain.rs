@@ -5,7 +5,6 @@ use shared::finding::Finding;
 use shared::package::Package;
 use shared::report::{AdvisoryStamp, Warning};
 
-use super::identity::claims;
 use super::judge::{self, Verdict};
 use super::match_packages;
 use super::subject::subjects;
@@ -79,7 +78,7 @@ pub fn explain(package: &Package, id: Option<&str>, database: &Database) -> Resu
     }
     let matched = match_packages(std::slice::from_ref(package), None, database);
     let known_elsewhere = match id {
-        Some(id) if considered.is_empty() => Some(!database.numbers_of(id)?.is_empty()),
+        Some(id) if considered.is_empty() => Some(database.number_of(id)?.is_some()),
         _ => None,
     };
     let is_asked = |finding: &Finding| {
@@ -107,8 +106,11 @@ fn consider(
     id: Option<&str>,
 ) -> Result<Option<Considered>, Damaged> {
     let record = database.record(entry.record)?;
-    let names = || [record.id].into_iter().chain(record.aliases.iter().copied()).chain(record.upstream.iter().copied());
-    if id.is_some_and(|id| !names().any(|name| name.eq_ignore_ascii_case(id))) {
+    let text = |numbers: Vec<u32>| -> Result<Vec<&str>, Damaged> {
+        numbers.into_iter().map(|number| database.name(number)).collect()
+    };
+    let names = text(record.names()?)?;
+    if id.is_some_and(|id| !names.iter().any(|name| name.eq_ignore_ascii_case(id))) {
         return Ok(None);
     }
     let verdict = match judge::judge(entry, ecosystem, version) {
@@ -117,10 +119,13 @@ fn consider(
         Verdict::Free => "not affected",
         Verdict::Undecided(_) => "undecided",
     };
-    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    let mut vulnerabilities = Vec::new();
+    for claim in record.claims()? {
+        vulnerabilities.push(text(claim.names)?.into_iter().map(str::to_owned).collect());
+    }
     Ok(Some(Considered {
         id: record.id.to_owned(),
-        vulnerabilities: claims(&record).into_iter().map(|claim| owned(claim.names)).collect(),
+        vulnerabilities,
         verdict,
         version: version.to_owned(),
         ranges: entry.ranges.iter().map(|range| explain_range(range, ecosystem, version)).collect(),

@@ -202,14 +202,6 @@ fn an_explanation_names_what_decided() {
 }
 
 #[test]
-fn a_vulnerability_is_described_by_any_of_its_names() {
-    let (_root, database) = testdata_database();
-    let described = vulnerability(&database, "CVE-2022-0778").unwrap().unwrap();
-    assert!(described.description.len() > 100, "{described:?}");
-    assert_eq!(vulnerability(&database, "CVE-1999-0001").unwrap(), None);
-}
-
-#[test]
 fn one_version_in_two_releases_is_found_in_both_and_once_in_each() {
     let upstream = r#","upstream":["CVE-1"]"#;
     let records = ["11", "12"]
