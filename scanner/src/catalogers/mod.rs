@@ -12,6 +12,7 @@ mod conda;
 mod dpkg;
 mod gemfile_lock;
 mod gemspec;
+mod java;
 mod json;
 mod lines;
 mod lock_files;
@@ -47,6 +48,7 @@ pub const CATALOGERS: &[&dyn Cataloger] = &[
     &dpkg::Dpkg,
     &gemfile_lock::GemfileLock,
     &gemspec::Gemspec,
+    &java::Java,
     &npm::Npm,
     &os_release::OsReleaseFile,
     &package_lock::PackageLock,

@@ -1,0 +1,44 @@
+//! Packages of Java: archives (`*.jar`, `*.war`, `*.ear`, `*.hpi` and their kin; JAR File Specification) with the archives
+//! in them, as Spring Boot (`BOOT-INF/lib`), web applications (`WEB-INF/lib`) and enterprise archives nest them.
+//!
+//! [`identity`] says what an archive is. An archive may claim anything, so all that is done for one file is [bounded](walk::Budget); beyond a bound the rest is a
+//! problem of the file, which keeps what was found.
+
+mod file_name;
+mod groups;
+mod identity;
+mod manifest;
+mod pom;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod zip;
+
+use std::io::BufRead;
+
+use self::walk::{BUDGET, Walk};
+use super::{CatalogError, Cataloger, Found, spool};
+
+/// Reads archives of Java.
+pub(super) struct Java;
+
+impl Cataloger for Java {
+    fn name(&self) -> &'static str {
+        "java"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn wants(&self, path: &str) -> bool {
+        file_name::is_archive(path)
+    }
+
+    fn catalog(&self, path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
+        if file.fill_buf()?.is_empty() {
+            return Ok(());
+        }
+        Walk::new(found, BUDGET).archive(path, &mut spool(file)?)
+    }
+}
