@@ -9,6 +9,7 @@ mod apk;
 mod composer_installed;
 mod composer_lock;
 mod conda;
+mod dotnet_deps;
 mod dpkg;
 mod gemfile_lock;
 mod gemspec;
@@ -17,6 +18,7 @@ mod json;
 mod lines;
 mod lock_files;
 mod npm;
+mod nuget_lock;
 mod os_release;
 mod package_lock;
 mod pipfile_lock;
@@ -45,11 +47,13 @@ pub const CATALOGERS: &[&dyn Cataloger] = &[
     &composer_installed::ComposerInstalled,
     &composer_lock::ComposerLock,
     &conda::Conda,
+    &dotnet_deps::DotnetDeps,
     &dpkg::Dpkg,
     &gemfile_lock::GemfileLock,
     &gemspec::Gemspec,
     &java::Java,
     &npm::Npm,
+    &nuget_lock::NugetLock,
     &os_release::OsReleaseFile,
     &package_lock::PackageLock,
     &pipfile_lock::PipfileLock,
