@@ -70,7 +70,7 @@ impl<'a> Range<'a> {
     /// The order that the range follows in `ecosystem`, if this program knows it.
     pub fn scheme(&self, ecosystem: &str) -> Option<&'static dyn Scheme> {
         match self.kind {
-            RangeKind::Semver => Some(versions::semver_scheme()),
+            RangeKind::Semver => Some(versions::semver_scheme(ecosystem)),
             RangeKind::Ecosystem => versions::scheme_for(ecosystem),
         }
     }

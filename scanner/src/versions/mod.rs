@@ -4,9 +4,11 @@
 //! `testdata/versions`.
 
 mod apk;
+mod bitnami;
 mod check;
 mod deb;
 mod digits;
+mod echo_npm;
 mod maven;
 mod nuget;
 mod number_lists;
@@ -24,7 +26,9 @@ pub use check::{CheckReport, Failure, UnknownEcosystem, check};
 /// Every order.
 pub const SCHEMES: &[&dyn Scheme] = &[
     &apk::Apk,
+    &bitnami::Bitnami,
     &deb::Deb,
+    &echo_npm::EchoNpm,
     &maven::Maven,
     &nuget::NuGet,
     &number_lists::Cran,
@@ -40,8 +44,8 @@ pub const SCHEMES: &[&dyn Scheme] = &[
 /// Ecosystems that rebuild the packages of the one after the colon: `Docker Hardened Images:Debian:13`.
 const REPACKAGERS: &[&str] = &["Docker Hardened Images", "Echo", "Root", "TuxCare"];
 
-/// The order of the versions of some ecosystems. It is total over the versions that it can read, but for those of Maven
-/// and PHP that their own tools cannot order either.
+/// The order of the versions of some ecosystems. It is total over the versions that it can read, but where an
+/// order's file says that the ecosystem's own is not.
 pub trait Scheme: Send + Sync {
     /// Name for people.
     fn name(&self) -> &'static str;
@@ -72,12 +76,11 @@ impl InvalidVersion {
 /// The order of `ecosystem`, which is in OSV's words with or without a release: `Debian:12`, `PyPI`.
 /// `None` where no order is known here.
 pub fn scheme_for(ecosystem: &str) -> Option<&'static dyn Scheme> {
-    let name = match ecosystem.split_once(':') {
-        Some((name, packages_of)) if REPACKAGERS.contains(&name) => return scheme_for(packages_of),
-        Some((name, _release)) => name,
-        None => ecosystem,
-    };
-    SCHEMES.iter().copied().find(|scheme| scheme.ecosystems().contains(&name))
+    let order_of = |name| SCHEMES.iter().copied().find(|scheme| scheme.ecosystems().contains(&name));
+    order_of(ecosystem).or_else(|| match ecosystem.split_once(':')? {
+        (name, packages_of) if REPACKAGERS.contains(&name) => scheme_for(packages_of),
+        (name, _release) => order_of(name),
+    })
 }
 
 /// The ecosystems with an order, in OSV's words, in alphabetical order.
@@ -87,9 +90,13 @@ pub fn known_ecosystems() -> Vec<&'static str> {
     known
 }
 
-/// The order of OSV ranges of type `SEMVER`, whatever their ecosystem.
-pub fn semver_scheme() -> &'static dyn Scheme {
-    &semver::Semver
+/// The order of OSV's ranges of type `SEMVER` in `ecosystem`: Semantic Versioning, or what the ecosystem makes of it
+/// where its versions carry the numbers of builds.
+pub fn semver_scheme(ecosystem: &str) -> &'static dyn Scheme {
+    match scheme_for(ecosystem) {
+        Some(own) if ["bitnami", "echo-npm", "pub"].contains(&own.name()) => own,
+        _ => &semver::Semver,
+    }
 }
 
 #[cfg(test)]

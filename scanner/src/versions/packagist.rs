@@ -3,7 +3,7 @@
 //!
 //! Everything that is no letter and no digit separates, and so does the change from letters to digits and back. Words
 //! are known by how they begin: anything < `dev` < `alpha` = `a` < `beta` = `b` < `RC` = `rc` < a number < `pl` = `p`.
-//! Any number may stand in place of `#`. Only empty text has no place.
+//! `#` stands for any number, so that the order is not transitive where a version has one. Only empty text has no place.
 
 use std::cmp::Ordering;
 

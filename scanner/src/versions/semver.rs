@@ -20,19 +20,7 @@ impl Scheme for Semver {
     }
 
     fn ecosystems(&self) -> &'static [&'static str] {
-        &[
-            "Bitnami",
-            "ConanCenter",
-            "GHC",
-            "GitHub Actions",
-            "Go",
-            "Hex",
-            "Kubernetes",
-            "SwiftURL",
-            "VSCode",
-            "crates.io",
-            "npm",
-        ]
+        &["ConanCenter", "GHC", "GitHub Actions", "Go", "Hex", "Kubernetes", "SwiftURL", "VSCode", "crates.io", "npm"]
     }
 
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
@@ -44,7 +32,7 @@ impl Scheme for Semver {
 pub(super) struct Version<'a> {
     /// Numbers and dots.
     core: &'a str,
-    pre_release: &'a str,
+    pub(super) pre_release: &'a str,
     pub(super) build: &'a str,
 }
 
@@ -110,7 +98,7 @@ fn compare_identifier(a: &str, b: &str, text: fn(&str, &str) -> Ordering) -> Ord
     }
 }
 
-fn is_number(identifier: &str) -> bool {
+pub(super) fn is_number(identifier: &str) -> bool {
     !identifier.is_empty() && identifier.bytes().all(|byte| byte.is_ascii_digit())
 }
 
