@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::composer_installed::Package;
 use super::json::{self, List};
-use super::lock_files::{is_lock_file, locked};
+use super::lock_files::{is_lock_file, keep};
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads Composer's lock files.
@@ -34,7 +34,7 @@ impl Cataloger for ComposerLock {
                 continue;
             }
             match (package.name.text(), package.version.text()) {
-                (Some(name), Some(version)) => found.package(locked("composer", name, version))?,
+                (Some(name), Some(version)) => keep(found, "composer", name, version)?,
                 _ => found.problem("a package has no name or no version".to_owned()),
             }
         }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io::BufRead;
 
 use super::lines::Lines;
-use super::lock_files::{is_lock_file, locked};
+use super::lock_files::{is_lock_file, keep};
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads Bundler's lock files.
@@ -38,7 +38,7 @@ impl Cataloger for GemfileLock {
             match line.damage() {
                 Some(damage) => found.problem(format!("line {} {damage}", line.number)),
                 None if seen.insert((name.to_owned(), version.to_owned())) => {
-                    found.package(locked("gem", name, version))?;
+                    keep(found, "gem", name, version)?;
                 }
                 None => {}
             }

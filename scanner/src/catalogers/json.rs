@@ -12,6 +12,9 @@ use super::{CatalogError, PACKAGE_LIMIT};
 /// Bytes read of a lock file; those of the largest projects have some thirty million.
 pub(super) const LOCK_FILE_LIMIT: u64 = 64 << 20;
 
+/// Bytes of a text that is kept.
+const TEXT_LIMIT: usize = 4096;
+
 /// Reads the first `limit` bytes of a file as one value.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &mut dyn BufRead, limit: u64) -> Result<T, CatalogError> {
     read_into(PhantomData, file, limit)
@@ -77,7 +80,7 @@ impl<'de, O: Object> Visitor<'de> for ObjectSeed<O> {
 /// A field that may hold anything in the wild: its type is asked for when it is used.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum Field {
-    /// Neither text nor a truth value.
+    /// Neither text nor a truth value, or a text that is too long for a name or a version.
     #[default]
     Other,
     Text(String),
@@ -114,11 +117,7 @@ impl<'de> Deserialize<'de> for Field {
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Field, E> {
-                Ok(Field::Text(text.to_owned()))
-            }
-
-            fn visit_string<E>(self, text: String) -> Result<Field, E> {
-                Ok(Field::Text(text))
+                Ok(if text.len() <= TEXT_LIMIT { Field::Text(text.to_owned()) } else { Field::Other })
             }
 
             fn visit_i64<E>(self, _: i64) -> Result<Field, E> {
@@ -231,7 +230,7 @@ mod tests {
     use super::*;
 
     fn fields(json: &str) -> Vec<(String, Field)> {
-        read::<Entries<Field>>(&mut json.as_bytes(), 1000).unwrap().0
+        read::<Entries<Field>>(&mut json.as_bytes(), 10_000).unwrap().0
     }
 
     #[test]
@@ -241,6 +240,12 @@ mod tests {
         let of_text: Vec<_> = fields.iter().filter_map(|(_, field)| field.text()).collect();
         assert_eq!((fields.len(), of_text), (7, vec!["x"]));
         assert!(fields[1].1.is_true() && !fields[0].1.is_true());
+    }
+
+    #[test]
+    fn long_texts_are_no_texts() {
+        let field = |length| fields(&format!("{{\"a\": \"{}\"}}", "x".repeat(length))).remove(0).1;
+        assert!(field(0).text().is_none() && field(5000).text().is_none() && field(4096).text().is_some());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess};
 
 use super::json::{self, Field, Object};
-use super::lock_files::{is_lock_file, locked};
+use super::lock_files::{is_lock_file, keep};
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads npm's lock files.
@@ -79,7 +79,7 @@ impl Object for Places<'_> {
         match place.version.text() {
             Some(version) if !place.dev.is_true() && !place.link.is_true() => {
                 let name = place.name.text().unwrap_or(folder);
-                self.0.package(locked("npm", name, version)).map_err(A::Error::custom)
+                keep(self.0, "npm", name, version).map_err(A::Error::custom)
             }
             _ => Ok(()),
         }
@@ -105,7 +105,7 @@ impl Object for Tree<'_> {
         if !version.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() {
             return Ok(());
         }
-        branch.found.package(locked("npm", name, version)).map_err(A::Error::custom)
+        keep(branch.found, "npm", name, version).map_err(A::Error::custom)
     }
 }
 
@@ -129,6 +129,7 @@ impl Object for Branch<'_> {
 mod tests {
     use super::*;
     use crate::catalogers::fixtures::{assert_lists_expected, catalog};
+    use crate::catalogers::lock_files::locked;
 
     #[test]
     fn lists_what_npm_lists() {

@@ -8,7 +8,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 
 use super::json::{self, Entries, Field};
-use super::lock_files::{is_lock_file, locked};
+use super::lock_files::{is_lock_file, keep};
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads pipenv's lock files.
@@ -32,7 +32,7 @@ impl Cataloger for PipfileLock {
         for (name, Pin { version }) in lock.default.0 {
             let version = version.text().and_then(|version| version.strip_prefix("=="));
             if let Some(version) = version.filter(|_| !name.is_empty()) {
-                found.package(locked("pypi", &name, version.trim_start_matches('=').trim()))?;
+                keep(found, "pypi", &name, version.trim_start_matches('=').trim())?;
             }
         }
         Ok(())
@@ -55,6 +55,7 @@ struct Pin {
 mod tests {
     use super::*;
     use crate::catalogers::fixtures::{assert_lists_expected, catalog};
+    use crate::catalogers::lock_files::locked;
 
     #[test]
     fn lists_what_pipenv_lists() {

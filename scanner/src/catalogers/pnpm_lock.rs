@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 
 use super::lines::Lines;
-use super::lock_files::{Graph, is_lock_file, locked};
+use super::lock_files::{Graph, is_lock_file, keep};
 use super::{CatalogError, Cataloger, Found, PACKAGE_LIMIT};
 
 /// Reads pnpm's lock files.
@@ -31,7 +31,7 @@ impl Cataloger for PnpmLock {
         let mut lock = Lock::default();
         let read = lock.read(file, found);
         for (name, version) in lock.needed() {
-            found.package(locked("npm", name, version))?;
+            keep(found, "npm", name, version)?;
         }
         read
     }
@@ -216,6 +216,7 @@ fn scalar(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::catalogers::fixtures::{assert_lists_expected, catalog};
+    use crate::catalogers::lock_files::locked;
 
     #[test]
     fn lists_what_pnpm_lists() {

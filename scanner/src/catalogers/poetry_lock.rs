@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::lock_files::{is_lock_file, locked};
+use super::lock_files::{is_lock_file, keep};
 use super::toml_records::read_packages;
 use super::{CatalogError, Cataloger, Found};
 
@@ -33,7 +33,7 @@ impl Cataloger for PoetryLock {
             if package.is_development() || package.is_folder() {
                 return Ok(());
             }
-            found.package(locked("pypi", &package.name, &package.version))
+            keep(found, "pypi", &package.name, &package.version)
         })
     }
 }

@@ -8,7 +8,7 @@
 use std::io::BufRead;
 
 use super::lines::Lines;
-use super::lock_files::{is_of_project, locked};
+use super::lock_files::{is_of_project, keep};
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads pip's requirements files.
@@ -46,7 +46,7 @@ impl Cataloger for Requirements {
             if let Some((name, version)) = pin(&line.text) {
                 match line.damage() {
                     Some(damage) => found.problem(format!("line {} {damage}", line.number)),
-                    None => found.package(locked("pypi", name, version))?,
+                    None => keep(found, "pypi", name, version)?,
                 }
             }
         }

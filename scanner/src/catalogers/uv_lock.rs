@@ -9,7 +9,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::lock_files::{Graph, is_lock_file, locked};
+use super::lock_files::{Graph, is_lock_file, keep};
 use super::toml_records::read_packages;
 use super::{CatalogError, Cataloger, Found, PACKAGE_LIMIT};
 
@@ -43,7 +43,7 @@ impl Cataloger for UvLock {
         for package in packages.iter().filter(|package| !package.source.is_folder()) {
             let is_needed = needed.as_ref().is_none_or(|needed| needed.contains(package.id().as_str()));
             if let Some(version) = package.version.as_ref().filter(|_| is_needed) {
-                found.package(locked("pypi", &package.name, version))?;
+                keep(found, "pypi", &package.name, version)?;
             }
         }
         read
@@ -125,6 +125,7 @@ fn graph(packages: &[Package]) -> Option<Graph> {
 mod tests {
     use super::*;
     use crate::catalogers::fixtures::{assert_lists_expected, catalog};
+    use crate::catalogers::lock_files::locked;
 
     #[test]
     fn lists_what_uv_lists() {

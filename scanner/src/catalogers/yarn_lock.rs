@@ -7,7 +7,7 @@
 use std::io::BufRead;
 
 use super::lines::{Line, Lines};
-use super::lock_files::{is_lock_file, locked};
+use super::lock_files::{is_lock_file, keep};
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads Yarn's lock files.
@@ -80,7 +80,7 @@ impl Entry {
             return Ok(());
         }
         let alias = reference.strip_prefix("npm:").filter(|_| !is_berry).and_then(split);
-        found.package(locked("npm", alias.map_or(name, |(name, _)| name), &self.version))
+        keep(found, "npm", alias.map_or(name, |(name, _)| name), &self.version)
     }
 }
 
