@@ -23,7 +23,7 @@ impl Cataloger for GemfileLock {
     }
 
     fn wants(&self, path: &str) -> bool {
-        (is_lock_file(path, "Gemfile.lock") || is_lock_file(path, "gems.locked")) && !is_in_gem(path)
+        is_lock_file(path, "Gemfile.lock") || is_lock_file(path, "gems.locked")
     }
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
@@ -55,14 +55,6 @@ fn spec(line: &str) -> Option<(&str, &str)> {
     (!name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit())).then_some((name, version))
 }
 
-/// Whether the file is in an unpacked gem: `gems/rake-13.0.6/Gemfile.lock`.
-fn is_in_gem(path: &str) -> bool {
-    let is_gem =
-        |folder: &str| folder.rsplit_once('-').is_some_and(|(_, end)| end.starts_with(|c: char| c.is_ascii_hexdigit()));
-    let folders: Vec<_> = path.split('/').collect();
-    folders.windows(2).any(|pair| pair[0] == "gems" && is_gem(pair[1]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,12 +63,6 @@ mod tests {
     #[test]
     fn lists_what_bundler_lists() {
         assert_lists_expected(&GemfileLock, "bundler-2.3", "Gemfile.lock");
-    }
-
-    #[test]
-    fn lock_files_inside_gems_are_not_wanted() {
-        assert!(GemfileLock.wants("app/Gemfile.lock") && GemfileLock.wants("gems/mine/gems.locked"));
-        assert!(!GemfileLock.wants("usr/lib/ruby/gems/3.1.0/gems/rake-13.0.6/Gemfile.lock"));
     }
 
     #[test]

@@ -20,9 +20,19 @@ pub(super) fn is_lock_file(path: &str, name: &str) -> bool {
     (folder.is_empty() || folder.ends_with('/')) && is_of_project(folder)
 }
 
-/// Whether a folder is not part of an installed package.
+/// Whether a folder is not part of an installed package. Gems are in folders like `gems/rake-13.0.6`.
 pub(super) fn is_of_project(folder: &str) -> bool {
-    !folder.split('/').any(|name| INSTALLED.contains(&name))
+    let mut parent = "";
+    !folder.split('/').any(|name| {
+        let is_gem = parent == "gems" && name.rsplit_once('-').is_some_and(|(_, end)| end.starts_with(is_hexdigit));
+        parent = name;
+        is_gem || INSTALLED.contains(&name)
+    })
+}
+
+/// Those from Git have a commit in place of a version.
+fn is_hexdigit(char: char) -> bool {
+    char.is_ascii_hexdigit()
 }
 
 /// Adds a package as a lock file lists it.
@@ -91,10 +101,21 @@ mod tests {
 
     #[test]
     fn lock_files_of_installed_packages_are_not_wanted() {
-        for path in ["package-lock.json", "app/package-lock.json", "node_modules_old/package-lock.json"] {
+        for path in [
+            "package-lock.json",
+            "app/package-lock.json",
+            "node_modules_old/package-lock.json",
+            "gems/shop-tools/package-lock.json",
+        ] {
             assert!(is_lock_file(path, "package-lock.json"), "{path}");
         }
-        for path in ["app/my-package-lock.json", "node_modules/a/package-lock.json", "a/package-lock.json/b"] {
+        for path in [
+            "app/my-package-lock.json",
+            "node_modules/a/package-lock.json",
+            "a/package-lock.json/b",
+            "usr/lib/ruby/gems/3.1.0/gems/typeprof-0.21.2/vscode/package-lock.json",
+            "bundle/ruby/3.1.0/bundler/gems/shop-0a1b2c3d4e5f/package-lock.json",
+        ] {
             assert!(!is_lock_file(path, "package-lock.json"), "{path}");
         }
     }

@@ -24,6 +24,7 @@ mod package_lock;
 mod pipfile_lock;
 mod pnpm_lock;
 mod poetry_lock;
+mod pylock;
 mod python;
 mod requirements;
 mod rpm;
@@ -59,6 +60,7 @@ pub const CATALOGERS: &[&dyn Cataloger] = &[
     &pipfile_lock::PipfileLock,
     &pnpm_lock::PnpmLock,
     &poetry_lock::PoetryLock,
+    &pylock::Pylock,
     &python::Python,
     &requirements::Requirements,
     &rpm::Rpm,

@@ -9,7 +9,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 
 use super::lock_files::{is_lock_file, keep};
-use super::toml_records::read_packages;
+use super::toml_records::read_tables;
 use super::{CatalogError, Cataloger, Found};
 
 /// Reads the lock files of Poetry and PDM.
@@ -29,7 +29,7 @@ impl Cataloger for PoetryLock {
     }
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
-        read_packages(file, found, |found, package: Package| {
+        read_tables("package", file, found, |found, package: Package| {
             if package.is_development() || package.is_folder() {
                 return Ok(());
             }

@@ -1,6 +1,7 @@
-//! TOML files that are lists of `[[package]]` tables, as tools write them: read table by table, so that memory is bounded
+//! TOML files that are lists of tables, such as `[[package]]`, as tools write them: read table by table, so that memory is bounded
 //! by the largest one.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 
 use serde::de::DeserializeOwned;
@@ -11,19 +12,21 @@ use super::{CatalogError, Found};
 /// Bytes of one table. Those with the hashes of some hundred files have some hundred thousand.
 const TABLE_LIMIT: usize = 1 << 20;
 
-/// Reads every `[[package]]` of a file and hands it over. One that cannot be read is a problem, and the next one is read.
-pub(super) fn read_packages<T: DeserializeOwned>(
+/// Reads every `[[table]]` of a file and hands it over. One that cannot be read is a problem, and the next one is read.
+pub(super) fn read_tables<T: DeserializeOwned>(
+    table: &'static str,
     file: &mut dyn BufRead,
     found: &mut Found,
     mut take: impl FnMut(&mut Found, T) -> Result<(), CatalogError>,
 ) -> Result<(), CatalogError> {
     let mut lines = Lines::of(file);
+    let header = Header(table);
     let mut table = Table::default();
     while let Some(line) = lines.next()? {
         let is_header = line.text.starts_with('[');
-        if is_header && !is_part(&line.text) {
+        if is_header && !header.has_part(&line.text) {
             table.finish(found, &mut take)?;
-            table = Table { is_package: line.text.trim_end() == HEADER, first_line: line.number, ..Table::default() };
+            table = Table { is_wanted: header.is(&line.text), first_line: line.number, ..Table::default() };
         }
         match line.damage() {
             Some(damage) => table.spoil(format!("line {} {damage}", line.number)),
@@ -33,17 +36,24 @@ pub(super) fn read_packages<T: DeserializeOwned>(
     table.finish(found, &mut take)
 }
 
-const HEADER: &str = "[[package]]";
+/// How the wanted tables begin.
+struct Header(&'static str);
 
-/// Whether a header is of a table inside the package before it.
-fn is_part(header: &str) -> bool {
-    header.starts_with("[package.") || header.starts_with("[[package.")
+impl Header {
+    fn is(&self, line: &str) -> bool {
+        line.trim_end().strip_prefix("[[").and_then(|line| line.strip_suffix("]]")) == Some(self.0)
+    }
+
+    /// Whether a header is of a table inside the one before it.
+    fn has_part(&self, line: &str) -> bool {
+        line.trim_start_matches('[').strip_prefix(self.0).is_some_and(|rest| rest.starts_with('.'))
+    }
 }
 
 /// The lines of one table and of the tables inside it.
 #[derive(Default)]
 struct Table {
-    is_package: bool,
+    is_wanted: bool,
     first_line: u64,
     text: String,
     damage: Option<String>,
@@ -51,7 +61,7 @@ struct Table {
 
 impl Table {
     fn push(&mut self, line: &str) {
-        if !self.is_package || self.damage.is_some() {
+        if !self.is_wanted || self.damage.is_some() {
             return;
         }
         if self.text.len() + line.len() >= TABLE_LIMIT {
@@ -70,20 +80,15 @@ impl Table {
         found: &mut Found,
         take: &mut impl FnMut(&mut Found, T) -> Result<(), CatalogError>,
     ) -> Result<(), CatalogError> {
-        #[derive(serde::Deserialize)]
-        struct File<T> {
-            package: [T; 1],
-        }
-
-        if !self.is_package {
+        if !self.is_wanted {
             return Ok(());
         }
         let parsed = match self.damage {
             Some(damage) => Err(damage),
-            None => toml::from_str(&self.text).map_err(|error| error.message().to_owned()),
+            None => toml::from_str::<HashMap<String, [T; 1]>>(&self.text).map_err(|error| error.message().to_owned()),
         };
         match parsed {
-            Ok(File { package: [package] }) => take(found, package),
+            Ok(file) => file.into_values().flatten().try_for_each(|package| take(found, package)),
             Err(why) => {
                 found.problem(format!("the package of line {}: {why}", self.first_line));
                 Ok(())
@@ -102,7 +107,7 @@ mod tests {
             name: String,
         }
         let (mut found, mut names) = (Found::default(), Vec::new());
-        read_packages(&mut file.as_bytes(), &mut found, |_, package: Named| {
+        read_tables("package", &mut file.as_bytes(), &mut found, |_, package: Named| {
             names.push(package.name);
             Ok(())
         })

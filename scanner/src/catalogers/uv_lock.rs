@@ -10,7 +10,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 
 use super::lock_files::{Graph, is_lock_file, keep};
-use super::toml_records::read_packages;
+use super::toml_records::read_tables;
 use super::{CatalogError, Cataloger, Found, PACKAGE_LIMIT};
 
 /// Reads uv's lock files.
@@ -31,7 +31,7 @@ impl Cataloger for UvLock {
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
         let mut packages: Vec<Package> = Vec::new();
-        let read = read_packages(file, found, |_, package| {
+        let read = read_tables("package", file, found, |_, package| {
             if packages.len() == PACKAGE_LIMIT {
                 return Err(CatalogError::TooMany { what: "packages", limit: PACKAGE_LIMIT });
             }
