@@ -21,7 +21,7 @@ impl Scheme for Apk {
     }
 
     fn ecosystems(&self) -> &'static [&'static str] {
-        &["Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi"]
+        &["Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "Wolfi"]
     }
 
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
