@@ -21,6 +21,10 @@ pub struct ScannerConfig {
     pub platforms: Vec<Platform>,
     /// Size of the cache of layer results on disk, in bytes. Default: 2 GiB.
     pub cache_bytes: u64,
+    /// Whether packages that a package of the distribution brought are matched by their languages' advisories too. Their
+    /// vendor patches them without changing their versions, so most of what is found by these is fixed already. Default:
+    /// false.
+    pub match_owned: bool,
     /// Attempts before a job goes to the dead letters. Default: 10, which is about two hours of trying.
     pub max_attempts: u32,
     /// How much of an image is read and kept.
@@ -40,6 +44,7 @@ impl Default for ScannerConfig {
             layer_concurrency: std::thread::available_parallelism().map_or(2, usize::from).min(4),
             platforms: vec![linux("amd64"), linux("arm64")],
             cache_bytes: 2 << 30,
+            match_owned: false,
             max_attempts: 10,
             limits: Limits::default(),
         }

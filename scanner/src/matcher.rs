@@ -2,9 +2,11 @@
 //!
 //! For each package, in this order:
 //!
-//! 1. *Subjects*: the names and versions under which advisories may speak of it ([`subject`]).
-//! 2. *Judging*: each advisory's entry for such a name is evaluated as the OSV schema says ([`judge`]). What cannot be
-//!    judged is a warning, never silence. Withdrawn advisories do not match.
+//! 1. *Subjects*: the names and versions under which advisories may speak of it ([`subject`]), and the ecosystems of the
+//!    database where they may be ([`places`]). A package that a package of the distribution brought is the vendor's: as
+//!    long as the database has the vendor's advisories, those of its language are not asked.
+//! 2. *Judging*: each advisory's entry for such a name is evaluated as the OSV schema says ([`judge`]), modules of rpm
+//!    apart ([`modules`]). What cannot be judged is a warning, never silence. Withdrawn advisories do not match.
 //! 3. *Identity*: advisories about one vulnerability become one finding ([`identity`]).
 //! 4. *Merging*: where several advisories speak of one vulnerability of one package, it is found if any of them says
 //!    so. Two may disagree about where it was fixed (a DSA names the version that shipped the fix of many, the package's
@@ -18,21 +20,30 @@
 //!    rates none of them.
 //! 7. *Order*: what to act on first comes first: see [`rating::order`].
 
+mod end_of_life;
 mod explain;
+mod gaps;
 mod identity;
 mod judge;
+mod modules;
+mod opinions;
+mod places;
 mod rating;
 mod subject;
 
 use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use shared::finding::{Finding, Priority, Vulnerability};
 use shared::package::{Distro, Package};
 use shared::report::Warning;
 
+use self::gaps::Gaps;
 use self::identity::Group;
-use self::judge::{Undecided, Verdict};
+use self::judge::Verdict;
+use self::opinions::opinions;
+use self::places::Places;
 use self::subject::{Subject, subjects};
 use crate::advisories::{Damaged, Database, Dossier, Entry, Record, TextReader};
 pub use explain::{Considered, Explanation, RangeExplained, explain};
@@ -44,34 +55,82 @@ pub struct Matched {
     pub findings: Vec<Finding>,
     /// One for each id in `findings`, by id.
     pub vulnerabilities: Vec<Vulnerability>,
-    /// `no-advisories`, `unreadable-version`, `unordered-ecosystem`, `stale-advisories`, `damaged-advisories`.
+    /// `no-advisories`, `unreadable-version`, `unordered-ecosystem`, `unidentified-packages`, `end-of-life`,
+    /// `stale-advisories`, `damaged-advisories`.
     pub warnings: Vec<Warning>,
 }
 
-/// Matches the packages of one image. With any warning among the answer, nothing may be called clean.
+/// Matches the packages of one image, by the usual rules. With any warning among the answer, nothing may be called clean.
 pub fn match_packages(packages: &[Package], distro: Option<&Distro>, database: &Database) -> Matched {
-    let mut matching = Matching::new(database);
-    let ecosystems = packages.iter().filter_map(|package| package.ecosystem.as_deref());
-    matching.warn_of_gaps(ecosystems.chain(distro.and_then(|distro| distro.ecosystem.as_deref())));
-    let outcome = packages.iter().try_for_each(|package| matching.add(package)).and_then(|()| matching.describe());
-    if let Err(damaged) = outcome {
-        matching.warn("damaged-advisories", damaged.to_string());
+    Matcher::new(database).run(packages, distro)
+}
+
+/// The rules by which packages are matched.
+#[derive(Debug, Clone)]
+pub struct Matcher<'d> {
+    database: &'d Database,
+    match_owned: bool,
+    now: Timestamp,
+}
+
+impl<'d> Matcher<'d> {
+    /// The usual rules, today.
+    pub fn new(database: &'d Database) -> Self {
+        Self { database, match_owned: false, now: Timestamp::now() }
     }
-    matching.matched.warnings.extend(database.staleness(Timestamp::now()));
-    matching.finish()
+
+    /// Whether packages that the distribution brought are matched by their languages' advisories too.
+    #[must_use]
+    pub fn match_owned(self, match_owned: bool) -> Self {
+        Self { match_owned, ..self }
+    }
+
+    /// The time that decides what is stale and at its end of life.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Matches the packages of one image. With any warning among the answer, nothing may be called clean.
+    pub fn run(&self, packages: &[Package], distro: Option<&Distro>) -> Matched {
+        let ecosystem = distro.and_then(|distro| distro.ecosystem.as_deref());
+        let vendor_answers = ecosystem.is_some_and(|ecosystem| !Places::of(ecosystem, self.database).is_empty());
+        let skips_owned = vendor_answers && !self.match_owned;
+        let matched = || packages.iter().filter(|package| !skips_owned || package.owner.is_none());
+
+        let mut matching = Matching::new(self.database);
+        let outcome = matched().try_for_each(|package| matching.add(package)).and_then(|()| matching.describe());
+        let mut gaps = matching.gaps;
+        if let Some(ecosystem) = ecosystem {
+            gaps.note_ecosystem(ecosystem, vendor_answers);
+        }
+        matching.matched.warnings = gaps.warnings();
+        if let Err(damaged) = outcome {
+            matching.matched.warnings.push(gaps::warning("damaged-advisories", damaged.to_string()));
+        }
+        let has_pro = packages.iter().any(|package| places::is_pro(&package.version));
+        let end = distro.and_then(|distro| end_of_life::warning(distro, has_pro, self.now));
+        matching.matched.warnings.extend(end);
+        matching.matched.warnings.extend(self.database.staleness(self.now));
+        matching.matched.findings.sort_by(rating::order);
+        matching.matched
+    }
 }
 
 /// An advisory that applies to a package.
 struct Hit<'d, 'p> {
     record: Record<'d>,
     entry: Entry<'d>,
-    /// The installed version in the advisory's terms.
-    version: &'p str,
+    /// The package in the advisory's terms.
+    subject: Rc<Subject<'p>>,
 }
 
 struct Matching<'d, 'p> {
     database: &'d Database,
     matched: Matched,
+    gaps: Gaps<'p>,
+    /// Where the advisories of each ecosystem are.
+    places: HashMap<&'p str, Rc<Places>>,
     /// Of the vulnerabilities that were found, by the number of their id.
     known: HashMap<u32, Known<'d>>,
     /// An image may have a package in many places.
@@ -93,24 +152,18 @@ struct Installed<'p> {
     name: &'p str,
     version: &'p str,
     source: [Option<&'p str>; 2],
+    module: Option<&'p str>,
 }
 
 impl<'d, 'p> Matching<'d, 'p> {
     fn new(database: &'d Database) -> Self {
-        Self { database, matched: Matched::default(), known: HashMap::new(), seen: HashSet::new() }
-    }
-
-    fn warn(&mut self, code: &str, message: String) {
-        self.matched.warnings.push(Warning { code: code.to_owned(), message });
-    }
-
-    fn warn_of_gaps<'e>(&mut self, ecosystems: impl Iterator<Item = &'e str>) {
-        for ecosystem in ecosystems.collect::<BTreeSet<_>>() {
-            if !self.database.covers(ecosystem) {
-                let message =
-                    format!("the advisory database holds nothing for {ecosystem}: its packages were not matched");
-                self.warn("no-advisories", message);
-            }
+        Self {
+            database,
+            matched: Matched::default(),
+            gaps: Gaps::default(),
+            places: HashMap::new(),
+            known: HashMap::new(),
+            seen: HashSet::new(),
         }
     }
 
@@ -121,11 +174,15 @@ impl<'d, 'p> Matching<'d, 'p> {
             name: &package.name,
             version: &package.version,
             source: [package.source_name.as_deref(), package.source_version.as_deref()],
+            module: package.module.as_deref(),
         };
         if !self.seen.insert(installed) {
             return Ok(());
         }
-        let hits = self.hits(package, ecosystem)?;
+        let places = self.places.entry(ecosystem).or_insert_with(|| Rc::new(Places::of(ecosystem, self.database)));
+        let places = Rc::clone(places);
+        self.gaps.note_package(package, ecosystem, !places.is_empty());
+        let hits = self.hits(package, ecosystem, &places)?;
         for group in identity::group(hits.iter().map(|hit| &hit.record))? {
             let finding = self.finding(package, ecosystem, &hits, &group)?;
             self.matched.findings.push(finding);
@@ -133,12 +190,11 @@ impl<'d, 'p> Matching<'d, 'p> {
         Ok(())
     }
 
-    fn hits(&mut self, package: &'p Package, ecosystem: &str) -> Result<Vec<Hit<'d, 'p>>, Damaged> {
+    fn hits(&mut self, package: &'p Package, ecosystem: &'p str, places: &Places) -> Result<Vec<Hit<'d, 'p>>, Damaged> {
         let mut hits = Vec::new();
         let mut undecided = Vec::new();
-        for Subject { name, version } in subjects(package, ecosystem) {
-            for entry in self.database.lookup(ecosystem, &name)? {
-                let verdict = judge::judge(&entry, ecosystem, version);
+        for subject in subjects(package, ecosystem).into_iter().map(Rc::new) {
+            for (entry, verdict) in opinions(self.database, places, package, &subject)? {
                 if matches!(verdict, Verdict::Free) {
                     continue;
                 }
@@ -146,25 +202,14 @@ impl<'d, 'p> Matching<'d, 'p> {
                 match verdict {
                     _ if record.is_withdrawn() => {}
                     Verdict::Undecided(why) => undecided.push((record.id, why)),
-                    Verdict::Affected | Verdict::Free => hits.push(Hit { record, entry, version }),
+                    Verdict::Affected | Verdict::Free => {
+                        hits.push(Hit { record, entry, subject: Rc::clone(&subject) });
+                    }
                 }
             }
         }
-        self.warn_of_undecided(package, ecosystem, &undecided);
+        self.gaps.note_undecided(package, ecosystem, &undecided);
         Ok(hits)
-    }
-
-    fn warn_of_undecided(&mut self, package: &Package, ecosystem: &str, undecided: &[(&str, Undecided)]) {
-        let Some((id, why)) = undecided.first() else { return };
-        let code = match why {
-            Undecided::NoOrder => "unordered-ecosystem",
-            Undecided::Invalid(_) => "unreadable-version",
-        };
-        let count = undecided.len();
-        let (name, version) = (&package.name, &package.version);
-        let message =
-            format!("{name} {version} ({ecosystem}) could not be judged by {count} advisories, {id} the first: {why}");
-        self.warn(code, message);
     }
 
     fn finding(
@@ -184,6 +229,8 @@ impl<'d, 'p> Matching<'d, 'p> {
         let rated = rating::rate(own, &known.dossier.rating, subject::is_distro(ecosystem));
         let exploited = known.dossier.exploited.map(Into::into);
         let epss = known.dossier.epss;
+        let entries: Vec<_> = members().map(|(hit, _)| (&hit.entry, hit.subject.as_ref())).collect();
+        let fixed_version = judge::remedy(ecosystem, &entries);
         Ok(Finding {
             id: known.id.to_owned(),
             package: package.name.clone(),
@@ -194,11 +241,8 @@ impl<'d, 'p> Matching<'d, 'p> {
             severity: rated.severity,
             score: rated.score,
             vector: rated.vector.map(str::to_owned),
-            fixed_version: judge::remedy(
-                ecosystem,
-                &members().map(|(hit, _)| (&hit.entry, hit.version)).collect::<Vec<_>>(),
-            ),
-            wont_fix: false,
+            wont_fix: fixed_version.is_none() && entries.iter().any(|(entry, _)| entry.wont_fix),
+            fixed_version,
             priority: Priority::of(exploited.is_some(), rated.severity, epss),
             exploited,
             epss,
@@ -225,11 +269,6 @@ impl<'d, 'p> Matching<'d, 'p> {
         }
         self.matched.vulnerabilities.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(())
-    }
-
-    fn finish(mut self) -> Matched {
-        self.matched.findings.sort_by(rating::order);
-        self.matched
     }
 }
 

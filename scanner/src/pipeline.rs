@@ -35,7 +35,7 @@ use crate::image::source::RegistrySource;
 use crate::image::squash::{Layer, squash};
 use crate::image::{ImageSource, Manifest, SourceError, rootfs};
 use crate::inventory::{self, Inventory};
-use crate::matcher::{self, Matched};
+use crate::matcher::{Matched, Matcher};
 use crate::worker::{JobRunner, Retry};
 
 /// Everything that a scan needs. One for each process.
@@ -199,7 +199,9 @@ impl Scanner {
         let layers =
             pulled.into_iter().map(|Pulled { usage, contents }| Layer { digest: Some(usage.digest), contents });
         let (layers, parts): (Vec<Layer>, _) = (layers.collect(), Arc::clone(&self.0));
-        let judged = pull::blocking(move || parts.judge(&layers)).await?;
+        let windows = manifest.platform.as_ref().is_some_and(|platform| platform.os == "windows");
+        let windows = windows.then(|| manifest.os_version.clone());
+        let judged = pull::blocking(move || parts.judge(&layers, windows)).await?;
         Ok(reports::judged(manifest.digest.clone(), manifest.platform.clone(), uses, judged))
     }
 
@@ -214,7 +216,7 @@ impl Scanner {
             let contents = rootfs::read(&folder, CATALOGERS, &parts.config.limits, &stop)?;
             let digest = rootfs::digest(&contents);
             let pull_ms = milliseconds(clock);
-            let judged = parts.judge(&[Layer { digest: None, contents: Arc::new(contents) }]);
+            let judged = parts.judge(&[Layer { digest: None, contents: Arc::new(contents) }], None);
             let mut report = reports::judged(digest, None, Vec::new(), judged);
             report.timings.pull_ms = pull_ms;
             Ok(report)
@@ -232,12 +234,17 @@ struct Judged {
 }
 
 impl Parts {
-    fn judge(&self, layers: &[Layer]) -> Judged {
-        let inventory = inventory::assemble(squash(layers, CATALOGERS));
+    /// `windows` is the release of Windows that the image is for, as far as it is said.
+    fn judge(&self, layers: &[Layer], windows: Option<Option<String>>) -> Judged {
+        let mut inventory = inventory::assemble(squash(layers, CATALOGERS));
+        if let Some(version) = windows {
+            inventory.set_windows(version);
+        }
         let clock = Instant::now();
         let (matched, advisories) = match self.advisories.current() {
             Ok(database) => {
-                let matched = matcher::match_packages(&inventory.packages, inventory.distro.as_ref(), &database);
+                let matcher = Matcher::new(&database).match_owned(self.config.match_owned);
+                let matched = matcher.run(&inventory.packages, inventory.distro.as_ref());
                 (matched, Some(database.stamp()))
             }
             Err(missing) => {

@@ -168,15 +168,16 @@ impl Database {
     /// Everything that advisories say about a package: those of the very ecosystem (`Debian:12`), then those that name
     /// it without a release (`Debian`), which hold for every release. The name is normalized already.
     pub fn lookup(&self, ecosystem: &str, name: &str) -> Result<Vec<Entry<'_>>, Damaged> {
-        let mut entries = self.group(ecosystem, name)?;
+        let mut entries = self.entries(ecosystem, name)?;
         let base = base_ecosystem(ecosystem);
         if base != ecosystem {
-            entries.extend(self.group(base, name)?);
+            entries.extend(self.entries(base, name)?);
         }
         Ok(entries)
     }
 
-    fn group(&self, ecosystem: &str, name: &str) -> Result<Vec<Entry<'_>>, Damaged> {
+    /// What advisories say about a package of the very ecosystem.
+    pub fn entries(&self, ecosystem: &str, name: &str) -> Result<Vec<Entry<'_>>, Damaged> {
         let key = format::package_key(ecosystem, name);
         match self.find(Name::Packages, Name::Groups, &key)? {
             Some(mut group) => group.list(Entry::read),

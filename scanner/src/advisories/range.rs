@@ -131,7 +131,8 @@ impl<'a> Event<'a> {
     }
 
     fn reached_by<E>(&self, version: &str, order: &impl Fn(&str, &str) -> Result<Ordering, E>) -> Result<bool, E> {
-        if self.is_beginning() {
+        // What was fixed in version 0 never was: Alpine's way to say that a package is not affected.
+        if self.is_beginning() || (self.kind == EventKind::Fixed && self.version == "0") {
             return Ok(true);
         }
         let order = order(version, self.version)?;

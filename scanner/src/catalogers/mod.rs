@@ -203,6 +203,12 @@ pub struct OsRelease {
     pub version_codename: Option<String>,
     /// `PRETTY_NAME`
     pub pretty_name: Option<String>,
+    /// `UBUNTU_CODENAME`: series of the Ubuntu that it is built on.
+    #[serde(default)]
+    pub ubuntu_codename: Option<String>,
+    /// `DEBIAN_CODENAME`: series of the Debian that it is built on.
+    #[serde(default)]
+    pub debian_codename: Option<String>,
 }
 
 /// A file that could not be read to its end.

@@ -14,7 +14,7 @@ impl Cataloger for OsReleaseFile {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, path: &str) -> bool {
@@ -37,6 +37,8 @@ impl Cataloger for OsReleaseFile {
                 "VERSION_ID" => release.version_id = Some(value),
                 "VERSION_CODENAME" => release.version_codename = Some(value),
                 "PRETTY_NAME" => release.pretty_name = Some(value),
+                "UBUNTU_CODENAME" => release.ubuntu_codename = Some(value),
+                "DEBIAN_CODENAME" => release.debian_codename = Some(value),
                 _ => continue,
             }
             if let Some(damage) = line.damage() {

@@ -50,6 +50,8 @@ pub struct Manifest {
     pub digest: Digest,
     /// From the configuration, else from the index.
     pub platform: Option<Platform>,
+    /// `os.version` of the configuration; Windows images have nothing else that tells their release.
+    pub os_version: Option<String>,
     /// From the bottom up.
     pub layers: Vec<LayerDescriptor>,
 }

@@ -29,9 +29,11 @@ pub fn package_from_purl(text: &str) -> Result<Package, PurlError> {
 
 fn place_in_distro(package: &mut Package, purl: &Purl) {
     let qualifier = |key| purl.qualifiers.get(key).map(String::as_str);
-    let id = purl.namespace.first().map(String::as_str).unwrap_or_default();
-    let release = qualifier("distro")
-        .map(|distro| distro.strip_prefix(id).and_then(|release| release.strip_prefix('-')).unwrap_or(distro));
+    let namespace = purl.namespace.first().map(String::as_str).unwrap_or_default();
+    let (id, release) = match qualifier("distro") {
+        Some(distro) => release_of(namespace, distro),
+        None => (namespace, None),
+    };
     if let Some(epoch) = qualifier("epoch").filter(|epoch| purl.kind == "rpm" && *epoch != "0") {
         package.version = format!("{epoch}:{}", package.version);
     }
@@ -44,6 +46,15 @@ fn place_in_distro(package: &mut Package, purl: &Purl) {
     package.module = qualifier("rpmmod").map(str::to_owned);
     package.architecture = qualifier("arch").map(str::to_owned);
     package.ecosystem = distro::ecosystem(id, release);
+}
+
+/// `debian-12`, `12` and `bookworm` are releases of the namespace `debian`; `rhel-9.4` says more than `redhat` does.
+fn release_of<'p>(namespace: &'p str, distro: &'p str) -> (&'p str, Option<&'p str>) {
+    match distro.rsplit_once('-') {
+        Some((id, release)) if release.starts_with(|c: char| c.is_ascii_digit()) => (id, Some(release)),
+        Some((id, release)) if id == namespace => (id, Some(release)),
+        _ => (namespace, Some(distro)),
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +76,10 @@ mod tests {
             ("pkg:deb/ubuntu/curl@7.81.0?distro=ubuntu-22.04", "Ubuntu:22.04:LTS", "curl"),
             ("pkg:apk/alpine/musl@1.2.3?distro=alpine-3.18.4", "Alpine:v3.18", "musl"),
             ("pkg:apk/wolfi/glibc@2.38-r1", "Wolfi", "glibc"),
+            ("pkg:rpm/redhat/openssl@3.0.7-1.el9?distro=rhel-9.4", "Red Hat:enterprise_linux:9", "openssl"),
+            ("pkg:rpm/opensuse/curl@8.0.1-1?distro=opensuse-leap-15.6", "openSUSE:Leap 15.6", "curl"),
+            ("pkg:rpm/sles/curl@8.0.1-1?distro=sles-15.5", "SUSE:Linux Enterprise Server 15 SP5", "curl"),
+            ("pkg:rpm/rocky/curl@7.76-1?distro=9", "Rocky Linux:9", "curl"),
         ] {
             let package = package_from_purl(purl).unwrap();
             assert_eq!((package.ecosystem.as_deref(), package.name.as_str()), (Some(ecosystem), name), "{purl}");

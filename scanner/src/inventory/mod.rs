@@ -6,14 +6,16 @@ mod languages;
 mod locks;
 mod owners;
 mod purl;
+mod release;
 
 use shared::package::{Distro, Package};
 use shared::report::Warning;
 
+use self::distro::Gap;
 use self::languages::language_of;
 use crate::catalogers::{FoundPackage, OsRelease};
 use crate::image::squash::{LayeredPackage, Squashed};
-use crate::versions::scheme_for;
+use crate::vendors::vendor_of;
 
 pub use from_purl::package_from_purl;
 pub use purl::{Purl, PurlError};
@@ -32,6 +34,18 @@ pub struct Inventory {
     pub warnings: Vec<Warning>,
 }
 
+impl Inventory {
+    /// Says that the image is of Windows: the build `version` of it, by its configuration.
+    pub fn set_windows(&mut self, version: Option<String>) {
+        if self.distro.is_none() {
+            let windows = distro::windows(version);
+            self.warnings.retain(|warning| warning.code != "unknown-distro");
+            self.warnings.extend(unknown_distro(&self.packages, Some(&windows)));
+            self.distro = Some(windows);
+        }
+    }
+}
+
 /// Gives every package its ecosystem and its package URL.
 pub fn assemble(squashed: Squashed) -> Inventory {
     let distro = os_release(&squashed.os_releases).map(distro::distro);
@@ -42,6 +56,7 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     locks::drop_installed_projects(&mut packages);
     let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
     warnings.extend(unknown_distro(&packages, distro.as_ref()));
+    warnings.extend(unknown_kinds(&packages));
     Inventory { distro, packages, warnings }
 }
 
@@ -77,7 +92,7 @@ fn ecosystem_of(kind: &str, distro: Option<&Distro>) -> Option<String> {
     }
     distro
         .and_then(|distro| distro.ecosystem.clone())
-        .filter(|ecosystem| scheme_for(ecosystem).is_some_and(|scheme| scheme.name() == kind))
+        .filter(|ecosystem| vendor_of(ecosystem).is_some_and(|vendor| vendor.format == kind))
 }
 
 fn purl_of(package: &FoundPackage, distro: Option<&Distro>) -> Purl {
@@ -128,17 +143,36 @@ fn unreadable_file((path, problem): (String, String)) -> Warning {
     Warning { code: "unreadable-file".to_owned(), message: format!("{path}: {problem}") }
 }
 
+/// A distribution whose advisories cannot be had, whether or not a package of it was found; or packages of none.
 fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warning> {
-    let count = packages.iter().filter(|package| package.ecosystem.is_none()).count();
-    if count == 0 {
-        return None;
-    }
-    let what = match distro {
-        Some(distro) => format!("{} {}", distro.id, distro.version.as_deref().unwrap_or("without a version")),
-        None => "no os-release file".to_owned(),
+    let unplaced =
+        packages.iter().filter(|package| package.ecosystem.is_none() && is_distro_purl(&package.purl)).count();
+    let Some(distro) = distro else {
+        let message =
+            format!("{unplaced} packages are of a distribution that nothing names: there is no os-release file");
+        return (unplaced > 0).then(|| Warning { code: "unknown-distro".to_owned(), message });
     };
-    let message = format!("{count} packages are of a distribution for which no advisories are known: {what}");
-    Some(Warning { code: "unknown-distro".to_owned(), message })
+    let what = format!("{} {}", distro.id, distro.version.as_deref().unwrap_or("without a version"));
+    if distro.ecosystem.is_some() {
+        let message = format!("{unplaced} packages are in a format that is not that of {what}, and were not matched");
+        return (unplaced > 0).then(|| Warning { code: "unknown-distro".to_owned(), message });
+    }
+    let gap = Gap::of(distro);
+    let message = format!("{unplaced} packages are of {what} and were not matched: {}", gap.why());
+    Some(Warning { code: gap.code().to_owned(), message })
+}
+
+/// Packages of no distribution and of no ecosystem: programs that are known by their version strings, say.
+fn unknown_kinds(packages: &[Package]) -> Option<Warning> {
+    let is_unplaced = |package: &&Package| package.ecosystem.is_none() && !is_distro_purl(&package.purl);
+    let mut unplaced = packages.iter().filter(is_unplaced);
+    let first = unplaced.next()?;
+    let message = format!(
+        "{} packages are of no ecosystem that has advisories, and were not matched; {} the first",
+        unplaced.count() + 1,
+        first.purl
+    );
+    Some(Warning { code: "unknown-ecosystem".to_owned(), message })
 }
 
 #[cfg(test)]

@@ -74,7 +74,9 @@ fn a_package_url_leads_back_to_the_package() {
 fn packages_without_a_known_distribution_are_warned_of() {
     for (os_releases, what) in [
         (Vec::new(), "no os-release"),
-        (vec![release("etc/os-release", "raspbian", "12")], "raspbian 12"),
+        (vec![release("etc/os-release", "raspbian", "12")], "those of Debian do not know its changes"),
+        (vec![release("etc/os-release", "amzn", "2023")], "amzn 2023"),
+        (vec![release("etc/os-release", "moonos", "7")], "moonos 7"),
         (vec![release("etc/os-release", "alpine", "3.18.4")], "alpine 3.18.4"),
     ] {
         let inventory = assemble(Squashed {
@@ -87,4 +89,36 @@ fn packages_without_a_known_distribution_are_warned_of() {
         assert_eq!(warning.code, "unknown-distro");
         assert!(warning.message.starts_with("1 packages") && warning.message.contains(what), "{}", warning.message);
     }
+}
+
+#[test]
+fn a_distribution_without_advisories_is_a_gap_even_if_no_package_was_found() {
+    let gaps = |os_releases| {
+        let inventory = assemble(Squashed { os_releases, ..Squashed::default() });
+        inventory.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+    };
+    assert_eq!(gaps(vec![release("etc/os-release", "fedora", "43")]), ["unknown-distro"]);
+    assert_eq!(gaps(vec![release("etc/os-release", "alpine", "3.21_alpha20240807")]), ["rolling-release"]);
+    assert_eq!(gaps(vec![release("etc/os-release", "debian", "12")]), [""; 0]);
+    assert_eq!(gaps(Vec::new()), [""; 0], "nothing but a program");
+}
+
+#[test]
+fn what_is_of_no_ecosystem_is_a_gap() {
+    let packages = vec![found("generic", "openssl", "3.0.1", None), found("generic", "nginx", "1.25", None)];
+    let inventory = assemble(Squashed { packages, ..Squashed::default() });
+    let [warning] = &inventory.warnings[..] else { panic!("{:?}", inventory.warnings) };
+    assert_eq!(warning.code, "unknown-ecosystem");
+    assert!(warning.message.starts_with("2 packages") && warning.message.contains("nginx"), "{}", warning.message);
+}
+
+#[test]
+fn windows_is_known_by_its_build() {
+    let mut inventory = assemble(Squashed { packages: vec![found("npm", "a", "1", None)], ..Squashed::default() });
+    inventory.set_windows(Some("10.0.20348.2031".to_owned()));
+    let distro = inventory.distro.unwrap();
+    assert_eq!((distro.id.as_str(), distro.name.as_deref()), ("windows", Some("Windows Server 2022")));
+    let [warning] = &inventory.warnings[..] else { panic!("{:?}", inventory.warnings) };
+    assert_eq!(warning.code, "unknown-distro");
+    assert!(warning.message.contains("windows 10.0.20348.2031"), "{}", warning.message);
 }

@@ -7,7 +7,9 @@ use shared::report::{AdvisoryStamp, Warning};
 
 use super::judge::{self, Verdict};
 use super::match_packages;
-use super::subject::subjects;
+use super::opinions::opinions;
+use super::places::Places;
+use super::subject::{Subject, subjects};
 use crate::advisories::{Damaged, Database, Entry, EventKind, Range, RangeKind};
 
 /// The answer to "why".
@@ -68,12 +70,13 @@ pub struct RangeExplained {
 /// Explains what is said about a package, or, with `id`, what the advisories with that id, alias or upstream id say.
 pub fn explain(package: &Package, id: Option<&str>, database: &Database) -> Result<Explanation, Damaged> {
     let ecosystem = package.ecosystem.as_deref();
+    let places = ecosystem.map(|ecosystem| Places::of(ecosystem, database)).unwrap_or_default();
     let mut looked_up = Vec::new();
     let mut considered = Vec::new();
     for subject in ecosystem.map(|ecosystem| subjects(package, ecosystem)).unwrap_or_default() {
         looked_up.push(format!("{} {}", subject.name, subject.version));
-        for entry in database.lookup(ecosystem.unwrap_or_default(), &subject.name)? {
-            considered.extend(consider(database, &entry, ecosystem.unwrap_or_default(), subject.version, id)?);
+        for (entry, verdict) in opinions(database, &places, package, &subject)? {
+            considered.extend(consider(database, (&entry, &verdict), ecosystem.unwrap_or_default(), &subject, id)?);
         }
     }
     let matched = match_packages(std::slice::from_ref(package), None, database);
@@ -87,7 +90,7 @@ pub fn explain(package: &Package, id: Option<&str>, database: &Database) -> Resu
     Ok(Explanation {
         purl: package.purl.clone(),
         ecosystem: package.ecosystem.clone(),
-        covered: ecosystem.is_some_and(|ecosystem| database.covers(ecosystem)),
+        covered: !places.is_empty(),
         looked_up,
         known_elsewhere,
         findings: matched.findings.into_iter().filter(is_asked).collect(),
@@ -100,9 +103,9 @@ pub fn explain(package: &Package, id: Option<&str>, database: &Database) -> Resu
 /// What one entry says, unless its advisory does not go by `id`.
 fn consider(
     database: &Database,
-    entry: &Entry<'_>,
+    (entry, verdict): (&Entry<'_>, &Verdict),
     ecosystem: &str,
-    version: &str,
+    subject: &Subject<'_>,
     id: Option<&str>,
 ) -> Result<Option<Considered>, Damaged> {
     let record = database.record(entry.record)?;
@@ -113,7 +116,7 @@ fn consider(
     if id.is_some_and(|id| !names.iter().any(|name| name.eq_ignore_ascii_case(id))) {
         return Ok(None);
     }
-    let verdict = match judge::judge(entry, ecosystem, version) {
+    let verdict = match verdict {
         _ if record.is_withdrawn() => "withdrawn",
         Verdict::Affected => "affected",
         Verdict::Free => "not affected",
@@ -127,21 +130,21 @@ fn consider(
         id: record.id.to_owned(),
         vulnerabilities,
         verdict,
-        version: version.to_owned(),
-        ranges: entry.ranges.iter().map(|range| explain_range(range, ecosystem, version)).collect(),
+        version: subject.version.to_string(),
+        ranges: entry.ranges.iter().map(|range| explain_range(range, ecosystem, subject)).collect(),
         listed: entry.versions.len(),
-        is_listed: judge::is_listed(entry, ecosystem, version),
+        is_listed: judge::is_listed(entry, ecosystem, &subject.version),
     }))
 }
 
-fn explain_range(range: &Range<'_>, ecosystem: &str, version: &str) -> RangeExplained {
+fn explain_range(range: &Range<'_>, ecosystem: &str, subject: &Subject<'_>) -> RangeExplained {
     let event = |kind, version: &str| match kind {
         EventKind::Introduced => format!("introduced {version}"),
         EventKind::Fixed => format!("fixed {version}"),
         EventKind::LastAffected => format!("last affected {version}"),
         EventKind::Limit => format!("limit {version}"),
     };
-    let (within, decided_by) = match judge::within(range, ecosystem, version) {
+    let (within, decided_by) = match judge::within(range, ecosystem, subject) {
         Ok(decision) => {
             let by = decision.by.map(|by| event(by.kind, by.version));
             (Some(decision.affected), by.unwrap_or_else(|| "before every event".to_owned()))

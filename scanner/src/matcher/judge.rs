@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::subject::Subject;
 use crate::advisories::{Decision, Entry, EventKind, Range};
 use crate::versions::{self, InvalidVersion};
 
@@ -28,10 +29,14 @@ pub(super) enum Undecided {
 }
 
 /// A version is affected if it is within any range or is listed. What a range cannot say may still be said by another.
-pub(super) fn judge(entry: &Entry<'_>, ecosystem: &str, version: &str) -> Verdict {
+pub(super) fn judge(entry: &Entry<'_>, ecosystem: &str, subject: &Subject<'_>) -> Verdict {
+    judge_version(entry, ecosystem, subject, &subject.version)
+}
+
+fn judge_version(entry: &Entry<'_>, ecosystem: &str, subject: &Subject<'_>, version: &str) -> Verdict {
     let mut undecided = None;
     for range in &entry.ranges {
-        match within(range, ecosystem, version) {
+        match within_version(range, ecosystem, subject, version) {
             Ok(decision) if decision.affected => return Verdict::Affected,
             Ok(_) => {}
             Err(why) => undecided = Some(why),
@@ -45,9 +50,18 @@ pub(super) fn judge(entry: &Entry<'_>, ecosystem: &str, version: &str) -> Verdic
 }
 
 /// What one range says.
-pub(super) fn within<'a>(range: &Range<'a>, ecosystem: &str, version: &str) -> Result<Decision<'a>, Undecided> {
+pub(super) fn within<'a>(range: &Range<'a>, ecosystem: &str, subject: &Subject<'_>) -> Result<Decision<'a>, Undecided> {
+    within_version(range, ecosystem, subject, &subject.version)
+}
+
+fn within_version<'a>(
+    range: &Range<'a>,
+    ecosystem: &str,
+    subject: &Subject<'_>,
+    version: &str,
+) -> Result<Decision<'a>, Undecided> {
     let scheme = range.scheme(ecosystem);
-    range.decide(version, &|a, b| Ok(scheme.ok_or(Undecided::NoOrder)?.compare(a, b)?))
+    range.decide(version, &|a, b| Ok(subject.compare(scheme.ok_or(Undecided::NoOrder)?, a, b)?))
 }
 
 /// Whether the entry lists the version, in these or in other characters (`1.0` is `1.0.0` for PyPI).
@@ -60,19 +74,23 @@ pub(super) fn is_listed(entry: &Entry<'_>, ecosystem: &str, version: &str) -> bo
 }
 
 /// The lowest version, above the installed one, that one of `entries` calls fixed and none of them calls affected. Each
-/// entry comes with the installed version in its own terms.
-pub(super) fn remedy(ecosystem: &str, entries: &[(&Entry<'_>, &str)]) -> Option<String> {
+/// entry comes with the package in its own terms.
+pub(super) fn remedy(ecosystem: &str, entries: &[(&Entry<'_>, &Subject<'_>)]) -> Option<String> {
     let mut best: Option<&str> = None;
-    for (entry, installed) in entries {
+    for (entry, subject) in entries {
         for range in &entry.ranges {
             let Some(scheme) = range.scheme(ecosystem) else { continue };
             for event in range.events.iter().filter(|event| event.kind == EventKind::Fixed) {
-                let is_above = |version: &str| scheme.compare(event.version, version) == Ok(Ordering::Greater);
-                let is_lower = best.is_none_or(|best| scheme.compare(event.version, best) == Ok(Ordering::Less));
-                let is_free =
-                    || entries.iter().all(|(entry, _)| judge(entry, ecosystem, event.version) == Verdict::Free);
-                if is_above(installed) && is_lower && is_free() {
-                    best = Some(event.version);
+                let fixed = event.version;
+                let is_above = subject.compare(scheme, fixed, &subject.version) == Ok(Ordering::Greater);
+                let is_lower = best.is_none_or(|best| scheme.compare(fixed, best) == Ok(Ordering::Less));
+                let is_free = || {
+                    entries
+                        .iter()
+                        .all(|(entry, subject)| judge_version(entry, ecosystem, subject, fixed) == Verdict::Free)
+                };
+                if is_above && is_lower && is_free() {
+                    best = Some(fixed);
                 }
             }
         }

@@ -46,7 +46,8 @@ impl ImageSource for Memory {
     async fn resolve(&self, reference: Option<&Reference>, _: &[Platform]) -> Result<Resolved, SourceError> {
         assert!(reference.is_none());
         let digest = Digest::sha256_of(b"manifest");
-        let manifest = Manifest { digest: digest.clone(), platform: None, layers: self.layers.clone() };
+        let manifest =
+            Manifest { digest: digest.clone(), platform: None, os_version: None, layers: self.layers.clone() };
         Ok(Resolved { digest, manifests: vec![manifest] })
     }
 

@@ -104,7 +104,12 @@ impl Opened {
             size: None,
             media_type: LAYER_MEDIA_TYPE.to_owned(),
         };
-        let image = Manifest { digest, platform: config.platform(), layers: diff_ids.iter().map(layer).collect() };
+        let image = Manifest {
+            digest,
+            platform: config.platform(),
+            os_version: config.os_version.clone(),
+            layers: diff_ids.iter().map(layer).collect(),
+        };
         Ok(Self { tarball, image, layers: diff_ids.iter().cloned().zip(item.layers).collect() })
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Config {
     #[serde(default)]
     architecture: String,
     variant: Option<String>,
+    #[serde(rename = "os.version")]
+    pub(super) os_version: Option<String>,
     #[serde(default)]
     pub(super) rootfs: RootFs,
 }

@@ -134,7 +134,8 @@ async fn read_image(
     image: Image,
 ) -> Result<Manifest, SourceError> {
     let config = manifest::config(&documents.config(&image.config).await?)?;
-    Ok(Manifest { digest, platform: config.platform().or(stated), layers: image.layers })
+    let platform = config.platform().or(stated);
+    Ok(Manifest { digest, platform, os_version: config.os_version, layers: image.layers })
 }
 
 #[cfg(test)]
