@@ -55,17 +55,26 @@ pub(super) fn locked(kind: &str, name: &str, version: &str) -> FoundPackage {
     }
 }
 
+/// Needs that are kept of one file; a project of ten thousand packages has some fifty thousand.
+pub(super) const NEED_LIMIT: usize = 1_000_000;
+
 /// What needs what, by name.
 #[derive(Default)]
 pub(super) struct Graph {
     nodes: HashMap<String, usize>,
     needs: Vec<Vec<usize>>,
+    count: usize,
 }
 
 impl Graph {
-    pub(super) fn link(&mut self, from: &str, to: &str) {
+    pub(super) fn link(&mut self, from: &str, to: &str) -> Result<(), CatalogError> {
+        if self.count == NEED_LIMIT {
+            return Err(CatalogError::TooMany { what: "dependencies", limit: NEED_LIMIT });
+        }
+        self.count += 1;
         let (from, to) = (self.node(from), self.node(to));
         self.needs[from].push(to);
+        Ok(())
     }
 
     fn node(&mut self, name: &str) -> usize {
@@ -124,7 +133,7 @@ mod tests {
     fn cycles_are_walked_once() {
         let mut graph = Graph::default();
         for (from, to) in [("app", "a"), ("a", "b"), ("b", "a"), ("b", "app"), ("other", "c")] {
-            graph.link(from, to);
+            graph.link(from, to).unwrap();
         }
         assert_eq!(graph.reach("app"), ["a", "app", "b"].into());
         assert_eq!(graph.reach("unknown"), [].into());

@@ -6,6 +6,7 @@
 //! To add a format: write `catalogers/<name>.rs`, add it to [`CATALOGERS`], and give it a row in the README's table.
 
 mod apk;
+mod bun_lock;
 mod composer_installed;
 mod composer_lock;
 mod conda;
@@ -45,6 +46,7 @@ pub(crate) use spool::spool;
 /// Every cataloger, in the order in which they are asked.
 pub const CATALOGERS: &[&dyn Cataloger] = &[
     &apk::Apk,
+    &bun_lock::BunLock,
     &composer_installed::ComposerInstalled,
     &composer_lock::ComposerLock,
     &conda::Conda,

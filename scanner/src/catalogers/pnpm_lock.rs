@@ -40,9 +40,6 @@ impl Cataloger for PnpmLock {
 /// Levels of mappings that matter.
 const DEPTH: usize = 5;
 
-/// Edges of the graph that are kept; a project of ten thousand packages has some fifty thousand.
-const EDGE_LIMIT: usize = 1_000_000;
-
 /// The node that leads to what the projects of the workspace need.
 const PROJECTS: &str = "";
 
@@ -51,7 +48,6 @@ struct Lock {
     major: u32,
     packages: Vec<Package>,
     graph: Graph,
-    edges: usize,
 }
 
 #[derive(Default)]
@@ -101,22 +97,13 @@ impl Lock {
                 }
             }
             ["importers", _, "dependencies" | "optionalDependencies", name, "version"] => {
-                self.link(PROJECTS, &snapshot(name, value))?;
+                self.graph.link(PROJECTS, &snapshot(name, value))?;
             }
             ["snapshots", from, "dependencies" | "optionalDependencies", name] => {
-                self.link(from, &snapshot(name, value))?;
+                self.graph.link(from, &snapshot(name, value))?;
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    fn link(&mut self, from: &str, to: &str) -> Result<(), CatalogError> {
-        if self.edges == EDGE_LIMIT {
-            return Err(CatalogError::TooMany { what: "dependencies", limit: EDGE_LIMIT });
-        }
-        self.edges += 1;
-        self.graph.link(from, to);
         Ok(())
     }
 

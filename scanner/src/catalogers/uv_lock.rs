@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::lock_files::{Graph, is_lock_file, keep};
 use super::toml_records::read_tables;
-use super::{CatalogError, Cataloger, Found, PACKAGE_LIMIT};
+use super::{CatalogError, Cataloger, Found};
 
 /// Reads uv's lock files.
 pub(super) struct UvLock;
@@ -30,24 +30,58 @@ impl Cataloger for UvLock {
     }
 
     fn catalog(&self, _path: &str, file: &mut dyn BufRead, found: &mut Found) -> Result<(), CatalogError> {
-        let mut packages: Vec<Package> = Vec::new();
-        let read = read_tables("package", file, found, |_, package| {
-            if packages.len() == PACKAGE_LIMIT {
-                return Err(CatalogError::TooMany { what: "packages", limit: PACKAGE_LIMIT });
-            }
-            packages.push(package);
-            Ok(())
-        });
-        let graph = graph(&packages);
-        let needed = graph.as_ref().map(|graph| graph.reach(MEMBERS));
-        for package in packages.iter().filter(|package| !package.source.is_folder()) {
-            let is_needed = needed.as_ref().is_none_or(|needed| needed.contains(package.id().as_str()));
-            if let Some(version) = package.version.as_ref().filter(|_| is_needed) {
-                keep(found, "pypi", &package.name, version)?;
-            }
+        let mut lock = Lock::default();
+        let read = read_tables("package", file, found, |_, package: Package| lock.take(&package));
+        for (name, version) in lock.needed() {
+            keep(found, "pypi", name, version)?;
         }
         read
     }
+}
+
+/// The node that leads to the members of the workspace.
+const MEMBERS: &str = " ";
+
+#[derive(Default)]
+struct Lock {
+    /// Names and versions of what is not a folder of the project.
+    packages: Vec<(String, String)>,
+    /// What needs what. A name alone is a node that leads to all versions of it.
+    graph: Graph,
+    has_members: bool,
+}
+
+impl Lock {
+    fn take(&mut self, package: &Package) -> Result<(), CatalogError> {
+        let id = id(&package.name, package.version.as_deref());
+        if package.version.is_some() {
+            self.graph.link(&package.name, &id)?;
+        }
+        if package.source.is_member() {
+            self.has_members = true;
+            self.graph.link(MEMBERS, &id)?;
+        }
+        for needed in package.dependencies.iter().chain(package.optional_dependencies.values().flatten()) {
+            self.graph.link(&id, &self::id(&needed.name, needed.version.as_deref()))?;
+        }
+        if let Some(version) = package.version.as_ref().filter(|_| !package.source.is_folder()) {
+            self.packages.push((package.name.clone(), version.clone()));
+        }
+        Ok(())
+    }
+
+    /// What the members of the workspace need; everything where there are no members.
+    fn needed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let reached = self.has_members.then(|| self.graph.reach(MEMBERS));
+        let packages = self.packages.iter().map(|(name, version)| (name.as_str(), version.as_str()));
+        packages.filter(move |(name, version)| {
+            reached.as_ref().is_none_or(|reached| reached.contains(id(name, Some(version)).as_str()))
+        })
+    }
+}
+
+fn id(name: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
 #[derive(Deserialize)]
@@ -87,38 +121,6 @@ impl Source {
     fn is_folder(&self) -> bool {
         self.is_member() || self.directory.is_some()
     }
-}
-
-impl Package {
-    /// Its node in the graph. A name alone is the node that leads to all versions of it.
-    fn id(&self) -> String {
-        id(&self.name, self.version.as_deref())
-    }
-}
-
-fn id(name: &str, version: Option<&str>) -> String {
-    version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
-}
-
-/// The node that leads to the members of the workspace.
-const MEMBERS: &str = " ";
-
-/// What needs what, beginning at the members of the workspace. `None` where there are no members.
-fn graph(packages: &[Package]) -> Option<Graph> {
-    let mut graph = Graph::default();
-    for package in packages {
-        let id = package.id();
-        if package.version.is_some() {
-            graph.link(&package.name, &id);
-        }
-        if package.source.is_member() {
-            graph.link(MEMBERS, &id);
-        }
-        for needed in package.dependencies.iter().chain(package.optional_dependencies.values().flatten()) {
-            graph.link(&id, &self::id(&needed.name, needed.version.as_deref()));
-        }
-    }
-    packages.iter().any(|package| package.source.is_member()).then_some(graph)
 }
 
 #[cfg(test)]
