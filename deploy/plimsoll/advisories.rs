@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::scanner::advisories::{Examples, ImportReport, Progress, Reason, SourceReport, Updated};
+use ::scanner::advisories::{Examples, ImportReport, Progress, Reason, SourceReport, TableReport, Updated};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -16,13 +16,13 @@ use crate::{Answer, Failure, output};
 /// `plimsoll advisories …`
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Take in OSV records from folders and zips; a zip of the same name replaces the one before
+    /// Take in OSV records and tables of CVEs; a zip of the same name, or a table of the same kind, replaces the one before
     Import {
-        /// Zips of OSV records, single records (.json), or folders of either
+        /// Zips of OSV records, single records (.json), tables of CVEs (CISA's KEV, FIRST's EPSS, CVSS vectors), or folders of these
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
-    /// Fetch what changed since the last time from the OSV project, or from the mirror in the configuration
+    /// Fetch what changed since the last time from the OSV project, CISA and FIRST, or from the mirror in the configuration
     Update,
     /// Show what the database holds and how old it is
     Status {
@@ -64,17 +64,17 @@ async fn update(settings: &Settings) -> Result<Answer, Failure> {
     let mut failures = 0;
     for update in &report.updates {
         match &update.outcome {
-            Updated::Fetched { bytes } => say!("{:16} fetched, {:.1} MB", update.ecosystem, *bytes as f64 / 1e6),
-            Updated::Unchanged => say!("{:16} unchanged", update.ecosystem),
+            Updated::Fetched { bytes } => say!("{:28} fetched, {:.1} MB", update.source, *bytes as f64 / 1e6),
+            Updated::Unchanged => say!("{:28} unchanged", update.source),
             Updated::Failed { why } => {
                 failures += 1;
-                say!("{:16} {}: {why}", update.ecosystem, output::red("failed"));
+                say!("{:28} {}: {why}", update.source, output::red("failed"));
             }
         }
     }
     print(&report.database);
     if failures > 0 {
-        return Err(anyhow::anyhow!("{failures} of {} ecosystems could not be fetched", report.updates.len()).into());
+        return Err(anyhow::anyhow!("{failures} of {} sources could not be fetched", report.updates.len()).into());
     }
     Ok(Answer::Yes)
 }
@@ -88,7 +88,7 @@ pub(crate) async fn fetch_first(settings: Arc<Settings>) {
         Ok(report) => {
             for update in &report.updates {
                 if let Updated::Failed { why } = &update.outcome {
-                    tracing::warn!(ecosystem = update.ecosystem, error = why, "advisories not fetched; {ADVICE}");
+                    tracing::warn!(source = update.source, error = why, "advisories not fetched; {ADVICE}");
                 }
             }
             let (_, records) = report.database.totals();
@@ -129,8 +129,20 @@ fn print(report: &ImportReport) {
         report.version,
         report.size as f64 / 1e6
     );
-    print_examples("left out", &merge(&report.sources, |source| &source.skipped));
-    print_examples("kept in part", &merge(&report.sources, |source| &source.shortened));
+    print_left_out(&report.sources);
+    report.tables.iter().for_each(print_table);
+}
+
+fn print_left_out(sources: &[SourceReport]) {
+    print_examples("left out", &merge(sources, |source| &source.skipped));
+    print_examples("kept in part", &merge(sources, |source| &source.shortened));
+}
+
+/// A table of CVEs, in a line, and what of it was left out.
+fn print_table(table: &TableReport) {
+    let of = if table.date.is_empty() { String::new() } else { format!(" of {}", output::clean(&table.date, 20)) };
+    say!("{}{of}: {} rows read, {} kept", table.kind.title(), table.read, table.kept);
+    print_examples("left out", &table.skipped);
 }
 
 type Counted = BTreeMap<Reason, Examples>;
@@ -168,5 +180,7 @@ fn status(settings: &Settings, json: bool) -> Result<(), Failure> {
         table.add_row(vec![output::clean(&source.name, 60), source.read.to_string(), source.kept.to_string()]);
     }
     output::print_table(table);
+    print_left_out(&status.sources);
+    status.tables.iter().for_each(print_table);
     Ok(())
 }

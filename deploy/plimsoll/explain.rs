@@ -2,6 +2,7 @@
 
 use ::scanner::inventory::package_from_purl;
 use ::scanner::matcher::{self, Considered, Explanation};
+use shared::finding::{Epss, Finding, KnownExploited};
 
 use crate::config::Global;
 use crate::output::say;
@@ -44,16 +45,31 @@ fn print(explanation: &Explanation, id: Option<&str>) {
         say!("\nNo advisory for this package goes by {id}; {known}.");
     }
     say!("\n{}", output::bold(format!("{} findings", explanation.findings.len())));
-    for finding in &explanation.findings {
-        let fixed =
-            finding.fixed_version.as_deref().map_or("no fix is known".to_owned(), |fixed| format!("fixed in {fixed}"));
-        say!("  {}  {}, {fixed}, by {}", finding.id, finding.severity, finding.advisories.join(", "));
-    }
+    explanation.findings.iter().for_each(print_finding);
     for warning in &explanation.warnings {
         say!("  {}: {}", warning.code, warning.message);
     }
     let stamp = &explanation.advisories;
     say!("advisories of {} (version {})", stamp.built_at, stamp.version);
+}
+
+fn print_finding(finding: &Finding) {
+    let fixed =
+        finding.fixed_version.as_deref().map_or("no fix is known".to_owned(), |fixed| format!("fixed in {fixed}"));
+    let Finding { id, severity, priority, .. } = finding;
+    say!("  {id}  {severity}, {fixed}, by {}", finding.advisories.join(", "));
+    say!("    when to act: {priority}");
+    if let Some(KnownExploited { added, due, ransomware }) = &finding.exploited {
+        let by = if *ransomware { ", by ransomware too" } else { "" };
+        say!("    known to be exploited since {added}{by}; US agencies must act by {due} (KEV)");
+    }
+    if let Some(Epss { score, percentile }) = finding.epss {
+        let (chance, below) = (score * 100.0, percentile * 100.0);
+        say!("    exploited within 30 days with a probability of {chance:.2} %, above {below:.0} % of all (EPSS)");
+    }
+    if let Some((score, vector)) = finding.score.zip(finding.vector.as_deref()) {
+        say!("    CVSS {score:.1}, {}", output::clean(vector, 120));
+    }
 }
 
 fn print_advisory(advisory: &Considered) {

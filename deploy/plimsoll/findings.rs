@@ -1,7 +1,8 @@
 //! `plimsoll findings`: findings of a running Plimsoll.
 
+use serde::Deserialize;
 use serde_json::Value;
-use shared::finding::Severity;
+use shared::finding::{Priority, Severity};
 
 use crate::api_client::{Connection, items, text};
 use crate::config::Global;
@@ -81,10 +82,14 @@ fn print(answer: &Value) {
 
 /// Findings of the API as a table.
 pub(crate) fn table(findings: &[Value]) -> comfy_table::Table {
-    let mut table = output::table(&["Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Image"]);
+    let mut table =
+        output::table(&["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Image"]);
     for finding in findings {
         let severity = text(finding, "severity").parse().unwrap_or(Severity::Unknown);
+        let priority = finding.get("priority").and_then(|priority| Priority::deserialize(priority).ok());
+        let is_exploited = finding.get("exploited").is_some_and(|exploited| !exploited.is_null());
         table.add_row(vec![
+            output::priority(priority.unwrap_or_default(), is_exploited),
             output::severity(severity),
             output::clean(text(finding, "id"), 40).into(),
             output::clean(text(finding, "package"), 60).into(),

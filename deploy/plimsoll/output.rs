@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Row, Table, TableStyle};
 use owo_colors::OwoColorize;
-use shared::finding::Severity;
+use shared::finding::{Priority, Severity};
 
 /// A line below the header, and nothing else that is not content.
 const LINED_HEADER: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -61,7 +61,8 @@ pub(crate) fn table(header: &[&str]) -> Table {
 }
 
 /// Prints a table, one line for each row. On a terminal that is too narrow the last column is cut, or left out where
-/// it would say nothing; if that is not enough, others are cut, but never the first two: they are what people copy.
+/// it would say nothing; if that is not enough, others are cut, but never the first three: they are what people look for
+/// and copy.
 pub(crate) fn print_table(mut table: Table) {
     for row in table.row_iter_mut() {
         row.max_height(1);
@@ -81,7 +82,7 @@ fn fit(table: &mut Table, width: u16) {
     let Some((last, others)) = widths.split_last() else { return };
     let taken: u16 = others.iter().map(|column| column + GAP).sum();
     let hidden = width < taken + NARROWEST.min(*last);
-    let whole = if taken <= width + GAP { others.len() } else { 2 };
+    let whole = if taken <= width + GAP { others.len() } else { 3 };
     for (index, column) in table.column_iter_mut().enumerate() {
         if index < whole {
             column.set_constraint(ColumnConstraint::ContentWidth);
@@ -103,6 +104,16 @@ pub(crate) fn severity(severity: Severity) -> Cell {
         Severity::High => cell.fg(Color::Red),
         Severity::Medium => cell.fg(Color::Yellow),
         Severity::Low | Severity::Negligible | Severity::Unknown => cell,
+    }
+}
+
+/// A priority in its colour; with a mark where exploitation is known.
+pub(crate) fn priority(priority: Priority, is_exploited: bool) -> Cell {
+    let cell = Cell::new(if is_exploited { format!("{priority} KEV") } else { priority.to_string() });
+    match priority {
+        Priority::Now => cell.fg(Color::Magenta),
+        Priority::Soon => cell.fg(Color::Red),
+        Priority::Planned | Priority::Watch => cell,
     }
 }
 

@@ -144,9 +144,11 @@ fn print_table(result: &Document<'_>) {
     let distro = result.distro.map(|distro| distro.name.as_deref().unwrap_or(&distro.id)).unwrap_or("no distro");
     say!("{}, {} packages\n", output::clean(distro, 80), result.packages.len());
     if !result.findings.is_empty() {
-        let mut table = output::table(&["Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Title"]);
+        let mut table =
+            output::table(&["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Title"]);
         for row in &result.findings {
             table.add_row(vec![
+                output::priority(row.finding.priority, row.finding.exploited.is_some()),
                 output::severity(row.finding.severity),
                 output::clean(&row.finding.id, 40).into(),
                 output::clean(&row.finding.package, 60).into(),
@@ -159,6 +161,10 @@ fn print_table(result: &Document<'_>) {
     }
     let severities = result.findings.iter().map(|row| row.finding.severity);
     say!("{}: {}", output::bold(format!("{} findings", result.findings.len())), output::summary(severities));
+    let exploited = result.findings.iter().filter(|row| row.finding.exploited.is_some()).count();
+    if exploited > 0 {
+        say!("{}", output::bold(format!("{exploited} of them known to be exploited (KEV)")));
+    }
     match result.outcome {
         Outcome::Complete => {}
         outcome => say!("{} {}", output::red(outcome.as_str()), output::clean(result.reason.unwrap_or(""), 400)),

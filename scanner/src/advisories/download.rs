@@ -1,4 +1,4 @@
-//! Fetching one published zip: only when it changed, from where a broken transfer ended, and never half.
+//! Fetching one published file: only when it changed, from where a broken transfer ended, and never half.
 
 use std::fs;
 use std::io;
@@ -10,13 +10,13 @@ use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     LAST_MODIFIED, RANGE,
 };
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use tokio::fs::OpenOptions;
 use tokio::io::AsyncWriteExt;
 
 use super::folder;
-use super::zips::{LIMITS, RecordZip};
+use super::zips::LIMITS;
 
 /// A download that failed. What was there before is still there.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +27,10 @@ pub(super) enum DownloadError {
     /// The transfer failed; it may go better another time.
     #[error("{0}")]
     Transfer(String),
-    /// More than a zip of advisories may have.
+    /// More than a file of advisories may have.
     #[error("it is larger than {} bytes", LIMITS.zip)]
     TooLarge,
-    /// A file cannot be written, or what came is no zip.
+    /// A file cannot be written, or what came is something else.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -88,10 +88,21 @@ impl Validators {
     }
 }
 
+/// What to fetch, and what it becomes.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// The file, without its extension.
+    pub(super) name: String,
+    pub(super) extension: &'static str,
+    pub(super) url: Url,
+    /// Refuses a file that is not what it should be.
+    pub(super) check: fn(&Path) -> io::Result<()>,
+}
+
 /// Fetches files into one folder.
 pub(super) struct Downloader<'a> {
     pub(super) client: &'a Client,
-    /// Where the zips are.
+    /// Where they are.
     pub(super) folder: &'a Path,
     /// How often to try, with [`Downloader::pause`] in between, doubled each time.
     pub(super) attempts: u32,
@@ -99,17 +110,16 @@ pub(super) struct Downloader<'a> {
 }
 
 impl Downloader<'_> {
-    /// Fetches `url` as `NAME.zip` unless the server says that it did not change. Answers the bytes of the new file, or
-    /// `None` if the old one is current. `progress` is told the bytes so far and, if known, in all.
+    /// Fetches a file unless the server says that it did not change. Answers the bytes of the new file, or `None` if the
+    /// old one is current. `progress` is told the bytes so far and, if known, in all.
     pub(super) async fn fetch(
         &self,
-        name: &str,
-        url: &str,
+        wanted: &Wanted,
         progress: &(dyn Fn(u64, Option<u64>) + Sync),
     ) -> Result<Option<u64>, DownloadError> {
         let mut pause = self.pause;
         for _ in 1..self.attempts {
-            match self.attempt(name, url, progress).await {
+            match self.attempt(wanted, progress).await {
                 Err(error) if error.may_pass() => {
                     tokio::time::sleep(pause.mul_f64(0.5 + fraction())).await;
                     pause *= 2;
@@ -117,28 +127,22 @@ impl Downloader<'_> {
                 ended => return ended,
             }
         }
-        self.attempt(name, url, progress).await
-    }
-
-    fn path(&self, name: &str, extension: &str) -> PathBuf {
-        file(self.folder, name, extension)
+        self.attempt(wanted, progress).await
     }
 
     async fn attempt(
         &self,
-        name: &str,
-        url: &str,
+        wanted: &Wanted,
         progress: &(dyn Fn(u64, Option<u64>) + Sync),
     ) -> Result<Option<u64>, DownloadError> {
-        let (part, part_http) = (self.path(name, "part"), self.path(name, "part.http"));
-        let mut request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
+        let path = |extension| file(self.folder, &wanted.name, extension);
+        let (part, part_http) = (path("part"), path("part.http"));
+        let mut request = self.client.get(wanted.url.clone()).header(ACCEPT_ENCODING, "identity");
         let have = fs::metadata(&part).map_or(0, |metadata| metadata.len());
         let partial = Validators::load(&part_http).filter(|_| have > 0);
         if let Some(validator) = partial.as_ref().and_then(Validators::for_range) {
             request = request.header(RANGE, format!("bytes={have}-")).header(IF_RANGE, validator);
-        } else if let Some(current) =
-            Validators::load(&self.path(name, "http")).filter(|_| self.path(name, "zip").exists())
-        {
+        } else if let Some(current) = Validators::load(&path("http")).filter(|_| path(wanted.extension).exists()) {
             request = with(request, IF_NONE_MATCH, current.etag);
             request = with(request, IF_MODIFIED_SINCE, current.last_modified);
         }
@@ -159,22 +163,22 @@ impl Downloader<'_> {
             }
             status => return Err(DownloadError::Refused(status)),
         }
-        let (folder, name) = (self.folder.to_owned(), name.to_owned());
-        let installed = tokio::task::spawn_blocking(move || install(&folder, &name)).await;
+        let (folder, wanted) = (self.folder.to_owned(), wanted.clone());
+        let installed = tokio::task::spawn_blocking(move || install(&folder, &wanted)).await;
         installed.unwrap_or_else(|error| Err(DownloadError::Transfer(error.to_string()))).map(Some)
     }
 }
 
-/// Puts a whole transfer in place of the old zip; one that is no zip is thrown away.
-fn install(folder: &Path, name: &str) -> Result<u64, DownloadError> {
-    let path = |extension| file(folder, name, extension);
-    if let Err(error) = RecordZip::open(&path("part")) {
+/// Puts a whole transfer in place of the old file; one that is something else is thrown away.
+fn install(folder: &Path, wanted: &Wanted) -> Result<u64, DownloadError> {
+    let path = |extension| file(folder, &wanted.name, extension);
+    if let Err(error) = (wanted.check)(&path("part")) {
         remove(&path("part"))?;
         return Err(error.into());
     }
     let size = fs::metadata(path("part"))?.len();
     remove(&path("http"))?;
-    folder::install(&path("part"), &path("zip"))?;
+    folder::install(&path("part"), &path(wanted.extension))?;
     fs::rename(path("part.http"), path("http"))?;
     Ok(size)
 }

@@ -58,7 +58,7 @@ impl Folder {
         let mut records = Vec::new();
         for file in folder::contents(path)? {
             match file.extension().and_then(|extension| extension.to_str()) {
-                Some("zip" | "json" | "csv" | "gz") if self.take_table(&file)? => taken = true,
+                _ if self.take_table(&file)? => taken = true,
                 Some("zip") => {
                     self.take_zip(&file)?;
                     taken = true;

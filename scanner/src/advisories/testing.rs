@@ -22,10 +22,7 @@ pub(crate) fn import(paths: &[PathBuf]) -> (TempDir, Folder, ImportReport) {
 
 /// A database of `records`, JSON each, as a source named `records`.
 pub(crate) fn database(records: &[&str]) -> (TempDir, Database) {
-    let records = folder_of("records", records);
-    let (root, folder, _) = import(&[records.path().join("records")]);
-    let database = Database::open(&folder.database_path()).unwrap();
-    (root, database)
+    database_with(records, &[])
 }
 
 /// A temporary folder that holds a folder `name` with `records`.
@@ -36,4 +33,15 @@ pub(crate) fn folder_of(name: &str, records: &[&str]) -> TempDir {
         fs::write(root.path().join(name).join(format!("{number:03}.json")), record).unwrap();
     }
     root
+}
+
+/// A database of `records` and of tables, each with its file name.
+pub(crate) fn database_with(records: &[&str], tables: &[(&str, &str)]) -> (TempDir, Database) {
+    let root = folder_of("records", records);
+    for (name, text) in tables {
+        fs::write(root.path().join("records").join(name), text).unwrap();
+    }
+    let (database_root, folder, _) = import(&[root.path().join("records")]);
+    let database = Database::open(&folder.database_path()).unwrap();
+    (database_root, database)
 }

@@ -123,6 +123,40 @@ fn importing_a_source_replaces_that_source_alone() {
 }
 
 #[test]
+fn importing_a_table_leaves_all_else() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        fs::write(root.path().join(name), text).unwrap();
+        root.path().join(name)
+    };
+    let (_root, folder, before) =
+        import(&[testdata(), write("scores", "cve,epss,percentile\nCVE-2022-0778,0.1,0.2\n")]);
+    let kev = r#"{"vulnerabilities":[{"cveID":"CVE-2022-0778","dateAdded":"2022-04-01","dueDate":"2022-04-22"}]}"#;
+    folder.import(&[write("known.json", kev)], &|_| ()).unwrap();
+    let after = folder.import(&[write("scores", "cve,epss,percentile\nCVE-2022-0778,0.3,0.4\n")], &|_| ()).unwrap();
+    assert_eq!(after.sources, before.sources);
+    assert_eq!(
+        after.tables.iter().map(|table| (table.kind, table.kept)).collect::<Vec<_>>(),
+        [(TableKind::Kev, 1), (TableKind::Epss, 1)]
+    );
+    let database = Database::open(&folder.database_path()).unwrap();
+    let number = database.number_of("CVE-2022-0778").unwrap().unwrap();
+    let dossier = database.dossier(number).unwrap().unwrap();
+    assert!(dossier.exploited.is_some());
+    assert_eq!(dossier.epss.map(|epss| epss.score), Some(0.3));
+    assert_eq!(folder.status(Duration::MAX, Timestamp::now()).unwrap().tables, after.tables);
+}
+
+#[test]
+fn tables_alone_are_a_database_that_covers_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("scores.csv"), "cve,epss,percentile\nCVE-2022-0778,0.1,0.2\n").unwrap();
+    let (_root, folder, report) = import(&[root.path().to_owned()]);
+    assert_eq!((report.totals(), report.tables[0].kept), ((0, 0), 1));
+    assert!(!Database::open(&folder.database_path()).unwrap().covers("PyPI"));
+}
+
+#[test]
 fn what_holds_no_advisories_is_refused_and_changes_nothing() {
     let (root, folder, before) = import(&[testdata()]);
     let path = |name: &str| root.path().join(name);
@@ -243,7 +277,11 @@ fn every_whole_record_as_published_is_read() {
 }
 
 static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let (_root, folder, _) = import(&[testdata()]);
+    let tables = tempfile::tempdir().unwrap();
+    let kev = r#"{"vulnerabilities":[{"cveID":"CVE-2022-0778","dateAdded":"2022-04-01","dueDate":"2022-04-22"}]}"#;
+    fs::write(tables.path().join("kev.json"), kev).unwrap();
+    fs::write(tables.path().join("epss.csv"), "cve,epss,percentile\nCVE-2022-0778,0.1,0.2\n").unwrap();
+    let (_root, folder, _) = import(&[testdata(), tables.path().to_owned()]);
     fs::read(folder.database_path()).unwrap()
 });
 

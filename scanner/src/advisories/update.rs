@@ -1,5 +1,7 @@
-//! Fetching what OSV publishes, and building the database from it.
+//! Fetching what OSV, CISA and FIRST publish, and building the database from it.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,30 +12,34 @@ use serde::Serialize;
 use super::build;
 use super::config::AdvisoriesConfig;
 use super::database::Database;
-use super::download::{DownloadError, Downloader};
+use super::download::{DownloadError, Downloader, Wanted};
 use super::folder::{AdvisoriesError, Folder, Lock, Progress};
 use super::import::ImportReport;
+use super::tables::TableKind;
+use super::zips::RecordZip;
 
 /// What an update did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UpdateReport {
-    /// One for each ecosystem asked for.
+    /// One for each ecosystem and table asked for.
     pub updates: Vec<SourceUpdate>,
     /// The database afterwards.
     pub database: ImportReport,
 }
 
-/// What became of one ecosystem.
+/// What became of one ecosystem or table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceUpdate {
-    /// Its name.
-    pub ecosystem: String,
+    /// Its name: `PyPI`, `kev`.
+    pub source: String,
+    /// Whether it is a table of CVEs, without which findings are as right, but less told apart.
+    pub is_table: bool,
     /// What happened.
     #[serde(flatten)]
     pub outcome: Updated,
 }
 
-/// How the update of one ecosystem ended.
+/// How the update of one source ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Updated {
@@ -44,7 +50,7 @@ pub enum Updated {
     },
     /// The server has nothing newer.
     Unchanged,
-    /// It failed; the records that were there before stay in use.
+    /// It failed; what was there before stays in use.
     Failed {
         /// Why.
         why: String,
@@ -58,10 +64,10 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Folder {
-    /// Fetches every configured ecosystem that changed, and builds the database if any did. If nothing changed and
-    /// everything was asked, the database is marked as up to date by a new time of building.
+    /// Fetches every configured ecosystem and table that changed, and builds the database if any did. If nothing changed
+    /// and every ecosystem was asked, the database is marked as up to date by a new time of building.
     ///
-    /// One ecosystem that fails does not stop the others: see [`Updated::Failed`].
+    /// One source that fails does not stop the others: see [`Updated::Failed`].
     pub async fn update(
         &self,
         config: &AdvisoriesConfig,
@@ -82,10 +88,10 @@ impl Folder {
         let sources = self.sources_path();
         let mut downloader = Downloader { client: &client, folder: &sources, attempts, pause };
         let mut updates = Vec::new();
-        for ecosystem in &config.ecosystems {
-            let url = zip_url(config, ecosystem)?;
-            let told = |bytes, total| progress(Progress::Downloading { source: ecosystem.clone(), bytes, total });
-            let outcome = match downloader.fetch(ecosystem, url.as_str(), &told).await {
+        for (wanted, is_table) in wanted(config)? {
+            let source = wanted.name.clone();
+            let told = |bytes, total| progress(Progress::Downloading { source: source.clone(), bytes, total });
+            let outcome = match downloader.fetch(&wanted, &told).await {
                 Ok(Some(bytes)) => Updated::Fetched { bytes },
                 Ok(None) => Updated::Unchanged,
                 Err(error) => {
@@ -93,10 +99,10 @@ impl Folder {
                     if matches!(error, DownloadError::Transfer(_)) {
                         downloader.attempts = 1;
                     }
-                    Updated::Failed { why: format!("{url}: {error}") }
+                    Updated::Failed { why: format!("{}: {error}", wanted.url) }
                 }
             };
-            updates.push(SourceUpdate { ecosystem: ecosystem.clone(), outcome });
+            updates.push(SourceUpdate { source, is_table, outcome });
         }
         if let Some(why) = all_failed(&updates)
             && !self.database_path().exists()
@@ -119,11 +125,12 @@ impl Folder {
         progress: &dyn Fn(Progress),
     ) -> Result<ImportReport, AdvisoriesError> {
         let path = self.database_path();
-        let any = |wanted: fn(&Updated) -> bool| updates.iter().any(|update| wanted(&update.outcome));
-        if any(|outcome| matches!(outcome, Updated::Fetched { .. })) || Database::open(&path).is_err() {
+        let is_new = |update: &SourceUpdate| matches!(update.outcome, Updated::Fetched { .. });
+        let is_missed = |update: &SourceUpdate| matches!(update.outcome, Updated::Failed { .. }) && !update.is_table;
+        if updates.iter().any(is_new) || Database::open(&path).is_err() {
             return self.rebuild(lock, progress);
         }
-        if !any(|outcome| matches!(outcome, Updated::Failed { .. })) {
+        if !updates.iter().any(is_missed) {
             let new = self.new_database_path();
             build::restamp(&path, &new, Timestamp::now()).map_err(AdvisoriesError::io(&new))?;
             return self.install_database(&new);
@@ -136,13 +143,40 @@ impl AdvisoriesConfig {
     /// Says what cannot be used.
     pub fn check(&self) -> Result<(), AdvisoriesError> {
         client(self)?;
-        self.ecosystems.iter().try_for_each(|ecosystem| zip_url(self, ecosystem).map(drop))
+        wanted(self).map(drop)
     }
 }
 
-/// Why the first failed, if all did.
+/// Everything that is configured, and whether it is a table.
+fn wanted(config: &AdvisoriesConfig) -> Result<Vec<(Wanted, bool)>, AdvisoriesError> {
+    let mut all = Vec::new();
+    for ecosystem in &config.ecosystems {
+        let check = |path: &Path| RecordZip::open(path).map(drop);
+        let url = zip_url(config, ecosystem)?;
+        all.push((Wanted { name: ecosystem.clone(), extension: "zip", url, check }, false));
+    }
+    for (kind, address) in config.tables() {
+        let check: fn(&Path) -> io::Result<()> = match kind {
+            TableKind::Kev => |path| must_be(TableKind::Kev, path),
+            TableKind::Epss => |path| must_be(TableKind::Epss, path),
+            TableKind::Cvss => |path| must_be(TableKind::Cvss, path),
+        };
+        let url = http_url(&address)?;
+        all.push((Wanted { name: kind.as_str().to_owned(), extension: "table", url, check }, true));
+    }
+    Ok(all)
+}
+
+fn must_be(kind: TableKind, path: &Path) -> io::Result<()> {
+    match TableKind::of_file(path)? {
+        Some(found) if found == kind => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, format!("what came is no table of {}", kind.as_str()))),
+    }
+}
+
+/// Why the first ecosystem failed, if all did.
 fn all_failed(updates: &[SourceUpdate]) -> Option<&str> {
-    let failures = updates.iter().map(|update| match &update.outcome {
+    let failures = updates.iter().filter(|update| !update.is_table).map(|update| match &update.outcome {
         Updated::Failed { why } => Some(why.as_str()),
         _ => None,
     });
@@ -165,16 +199,18 @@ fn client(config: &AdvisoriesConfig) -> Result<Client, AdvisoriesError> {
 
 /// `<base>/<ecosystem>/all.zip`, whatever characters the ecosystem has.
 fn zip_url(config: &AdvisoriesConfig, ecosystem: &str) -> Result<Url, AdvisoriesError> {
-    let unusable = || AdvisoriesError::Config(format!("url {:?} is not an http or https address", config.url));
     if ecosystem.is_empty() || ecosystem.starts_with('.') || ecosystem.contains(['/', '\\', '\0']) {
         return Err(AdvisoriesError::Config(format!("{ecosystem:?} is not the name of an ecosystem")));
     }
-    let mut url = Url::parse(&config.url).map_err(|_| unusable())?;
-    if !["http", "https"].contains(&url.scheme()) {
-        return Err(unusable());
-    }
-    url.path_segments_mut().map_err(|()| unusable())?.pop_if_empty().extend([ecosystem, "all.zip"]);
+    let mut url = http_url(&config.url)?;
+    let unusable = |()| AdvisoriesError::Config(format!("{:?} is not an http or https address", config.url));
+    url.path_segments_mut().map_err(unusable)?.pop_if_empty().extend([ecosystem, "all.zip"]);
     Ok(url)
+}
+
+fn http_url(address: &str) -> Result<Url, AdvisoriesError> {
+    let url = Url::parse(address).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    url.ok_or_else(|| AdvisoriesError::Config(format!("{address:?} is not an http or https address")))
 }
 
 #[cfg(test)]

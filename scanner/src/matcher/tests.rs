@@ -1,9 +1,9 @@
 mod vendors;
 
-use shared::finding::Severity;
+use shared::finding::{Epss, KnownExploited, Severity};
 
 use super::*;
-use crate::advisories::testing::{database, import, testdata};
+use crate::advisories::testing::{database, database_with, import, testdata};
 
 fn package(ecosystem: &str, name: &str, version: &str) -> Package {
     Package {
@@ -213,4 +213,45 @@ fn one_version_in_two_releases_is_found_in_both_and_once_in_each() {
     let matched = match_packages(&installed, None, &database);
     let found: Vec<_> = matched.findings.iter().map(|f| (f.id.as_str(), f.ecosystem.as_str())).collect();
     assert_eq!(found, [("CVE-1", "Debian:11"), ("CVE-1", "Debian:12")]);
+}
+
+const KEV: &str = r#"{"catalogVersion":"1","vulnerabilities":[
+    {"cveID":"CVE-2024-0002","dateAdded":"2024-02-03","dueDate":"2024-02-24","knownRansomwareCampaignUse":"Known"}]}"#;
+const EPSS: &str = "cve,epss,percentile\nCVE-2024-0001,0.02,0.8\nCVE-2024-0002,0.5,0.9\nCVE-2024-0003,0.01,0.7\n";
+const CVSS: &str = "cve,vector\nCVE-2024-0003,CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:L/I:L/A:N\n";
+
+#[test]
+fn findings_carry_what_tables_say_of_any_of_their_cves() {
+    let alias = r#","aliases":["CVE-2024-0001","CVE-2024-0002"],"severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N"}]"#;
+    let records = [
+        below("GHSA-1", "PyPI", "x", "2", alias),
+        below("DEBIAN-CVE-2024-0003", "Debian:12", "y", "2", r#","upstream":["CVE-2024-0003"]"#),
+        below("GHSA-9", "PyPI", "x", "2", ""),
+    ];
+    let tables = [("kev.json", KEV), ("epss.csv", EPSS), ("cvss.csv", CVSS)];
+    let (_root, database) = database_with(&records.each_ref().map(String::as_str), &tables);
+    let matched = match_packages(&[package("PyPI", "x", "1"), package("Debian:12", "y", "1")], None, &database);
+    let [exploited, rated, plain] = matched.findings.as_slice() else { panic!("{matched:?}") };
+
+    assert_eq!(
+        (exploited.id.as_str(), exploited.severity, exploited.priority),
+        ("CVE-2024-0001", Severity::Low, Priority::Now)
+    );
+    let entry = KnownExploited { added: "2024-02-03".into(), due: "2024-02-24".into(), ransomware: true };
+    assert_eq!(exploited.exploited, Some(entry));
+    assert_eq!(exploited.epss, Some(Epss { score: 0.5, percentile: 0.9 }), "that of its likelier name");
+
+    assert_eq!((rated.id.as_str(), rated.severity, rated.score), ("CVE-2024-0003", Severity::Medium, Some(5.4)));
+    assert_eq!((rated.exploited.as_ref(), rated.priority), (None, Priority::Planned));
+
+    assert_eq!((plain.id.as_str(), plain.epss, plain.priority), ("GHSA-9", None, Priority::Watch));
+}
+
+#[test]
+fn the_table_of_vectors_is_asked_last() {
+    let v2 = r#","upstream":["CVE-2024-0003"],"severity":[{"type":"CVSS_V2","score":"AV:N/AC:L/Au:N/C:C/I:C/A:C"}]"#;
+    let records = [below("A", "Debian:12", "y", "2", v2)];
+    let (_root, database) = database_with(&[&records[0]], &[("cvss.csv", CVSS)]);
+    let matched = match_packages(&[package("Debian:12", "y", "1")], None, &database);
+    assert_eq!(matched.findings[0].vector.as_deref(), Some("AV:N/AC:L/Au:N/C:C/I:C/A:C"));
 }

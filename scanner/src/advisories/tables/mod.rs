@@ -43,6 +43,15 @@ impl TableKind {
         }
     }
 
+    /// What it is, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Kev => "known exploited vulnerabilities (KEV)",
+            Self::Epss => "probabilities of exploitation (EPSS)",
+            Self::Cvss => "CVSS vectors",
+        }
+    }
+
     /// What a file holds, if it is a table. A file that cannot be unpacked is none.
     pub(super) fn of_file(path: &Path) -> io::Result<Option<Self>> {
         Ok(contents(path)?.and_then(|bytes| Self::of(&bytes)))

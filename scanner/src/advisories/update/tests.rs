@@ -111,11 +111,20 @@ fn real_zip() -> Vec<u8> {
 }
 
 async fn update(folder: &Folder, server: &Server, ecosystems: &[&str]) -> Result<UpdateReport, AdvisoriesError> {
-    let config = AdvisoriesConfig {
+    let without = Some(String::new());
+    update_by(folder, AdvisoriesConfig { kev_url: without.clone(), epss_url: without, ..config(server, ecosystems) })
+        .await
+}
+
+fn config(server: &Server, ecosystems: &[&str]) -> AdvisoriesConfig {
+    AdvisoriesConfig {
         url: server.url.clone(),
         ecosystems: ecosystems.iter().map(|ecosystem| (*ecosystem).to_owned()).collect(),
         ..AdvisoriesConfig::default()
-    };
+    }
+}
+
+async fn update_by(folder: &Folder, config: AdvisoriesConfig) -> Result<UpdateReport, AdvisoriesError> {
     folder.update_with(&config, 3, Duration::from_millis(1), Arc::new(|_| ())).await
 }
 
@@ -200,6 +209,28 @@ async fn an_imported_source_is_not_taken_for_a_download() {
     folder.import(&[own.path().join("npm")], &|_| ()).unwrap();
     let report = update(&folder, &server, &["npm"]).await.unwrap();
     assert_eq!(outcomes(&report), ["fetched"]);
+}
+
+const EPSS: &[u8] = b"#model_version:v1,score_date:2026-01-02T00:00:00Z\ncve,epss,percentile\nCVE-2024-0001,0.5,0.9\n";
+
+#[tokio::test]
+async fn a_table_that_fails_harms_nothing_else() {
+    let (root, server) = (tempfile::tempdir().unwrap(), Server::start());
+    let folder = Folder::new(root.path());
+    server.put("/base/npm/all.zip", zip_of(&[ONE]), "1");
+    server.put("/base/known_exploited_vulnerabilities.json", b"<html>maintenance</html>".to_vec(), "1");
+    server.put("/base/epss_scores-current.csv.gz", EPSS.to_vec(), "1");
+    let first = update_by(&folder, config(&server, &["npm"])).await.unwrap();
+    assert_eq!(outcomes(&first), ["fetched", "failed", "fetched"]);
+    let [epss] = first.database.tables.as_slice() else { panic!("{first:?}") };
+    assert_eq!((epss.kind, epss.date.as_str(), epss.kept), (TableKind::Epss, "2026-01-02", 1));
+
+    let built_at = || Database::open(&folder.database_path()).unwrap().stamp().built_at;
+    build::restamp(&folder.database_path(), &root.path().join("old"), Timestamp::UNIX_EPOCH).unwrap();
+    fs::rename(root.path().join("old"), folder.database_path()).unwrap();
+    let second = update_by(&folder, config(&server, &["npm"])).await.unwrap();
+    assert_eq!(outcomes(&second), ["unchanged", "failed", "unchanged"]);
+    assert!(built_at() > Timestamp::UNIX_EPOCH, "the records are up to date");
 }
 
 #[tokio::test]
