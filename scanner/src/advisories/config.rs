@@ -9,7 +9,7 @@ use super::tables::TableKind;
 
 /// What OSV publishes and images have packages of. Left out is what says nothing about installed packages (`GIT`,
 /// `OSS-Fuzz`, `GitHub Actions`, `VSCode`, `Android`, `Linux`) or is ordered by rules that nobody has written down.
-const ECOSYSTEMS: [&str; 33] = [
+const ECOSYSTEMS: [&str; 34] = [
     "AlmaLinux",
     "Alpaquita",
     "Alpine",
@@ -18,6 +18,7 @@ const ECOSYSTEMS: [&str; 33] = [
     "Bitnami",
     "CRAN",
     "Chainguard",
+    "CleanStart",
     "Debian",
     "Echo",
     "GHC",
