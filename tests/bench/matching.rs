@@ -1,10 +1,11 @@
-//! What it costs to match 500 packages of an ecosystem, beside what it costs to parse the JSON of the advisories that
-//! were found: what a scanner would pay at the least without a database built for look-ups.
+//! What it costs to match 500 packages of an ecosystem, and 1,000 of a mixed image, beside what it costs to parse the JSON
+//! of the advisories that were found: what a scanner would pay at the least without a database built for look-ups.
 //!
 //!     cargo bench --bench matching
 //!
-//! Reads advisories from PLIMSOLL_ADVISORIES, else ../shared/advisories, else deploy/demo/advisories. Packages are those
-//! that the first records of each ecosystem name, in the versions that the records say are affected first.
+//! Reads advisories from PLIMSOLL_ADVISORIES, else ../shared/advisories, else deploy/demo/advisories; with
+//! PLIMSOLL_DATABASE, a database that was built of them, instead of building one. Packages are those that the first
+//! records of each ecosystem name, in the versions that the records say are affected first.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
@@ -25,34 +26,54 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PACKAGES: usize = 500;
 const RUNS: usize = 30;
+/// An image with a distribution and an application of several languages: 1,000 packages.
+const MIXED: [(&str, usize); 5] = [("Debian", 300), ("npm", 400), ("PyPI", 120), ("Go", 100), ("Maven", 80)];
 
 fn main() {
     let advisories = advisories();
     let root = tempfile::tempdir().unwrap();
-    let folder = Folder::new(root.path());
-    folder.import(std::slice::from_ref(&advisories), &|_| {}).unwrap();
-    let database = Database::open(&folder.database_path()).unwrap();
+    let path = std::env::var_os("PLIMSOLL_DATABASE").map_or_else(|| built(root.path(), &advisories), PathBuf::from);
+    let opening = median(|| Database::open(&path).unwrap());
+    let database = Database::open(&path).unwrap();
 
+    println!("opening the database of {} MB: {:.2} ms", database.size() / 1_000_000, opening.as_secs_f64() * 1e3);
     println!("matching packages against {}, median of {RUNS} runs", advisories.display());
     println!("| ecosystem | packages | findings | match | parse the JSON of what was found | ratio |");
     println!("|---|---:|---:|---:|---:|---:|");
     for ecosystem in ["npm", "PyPI", "Alpine", "Debian"] {
         let records = records(&advisories, ecosystem);
-        let packages = packages(&records, ecosystem);
-        let matched = match_packages(&packages, None, &database);
-        let found: BTreeSet<_> = matched.findings.iter().flat_map(|finding| &finding.advisories).collect();
-        let json: Vec<_> = records.iter().filter(|record| found.contains(&record.id)).map(|r| &r.json).collect();
-        let matching = median(|| match_packages(&packages, None, &database));
-        let parsing = median(|| json.iter().map(|json| Record::from_json(json).unwrap()).collect::<Vec<_>>());
-        println!(
-            "| {ecosystem} | {} | {} | {:.2} ms | {:.2} ms | {:.2} |",
-            packages.len(),
-            matched.findings.len(),
-            matching.as_secs_f64() * 1e3,
-            parsing.as_secs_f64() * 1e3,
-            matching.as_secs_f64() / parsing.as_secs_f64()
-        );
+        measure(ecosystem, &database, &records, &packages(&records, ecosystem, PACKAGES));
     }
+    let mut records_of_all = Vec::new();
+    let mut mixed = Vec::new();
+    for (ecosystem, count) in MIXED {
+        let records = records(&advisories, ecosystem);
+        mixed.extend(packages(&records, ecosystem, count));
+        records_of_all.extend(records);
+    }
+    measure("mixed", &database, &records_of_all, &mixed);
+}
+
+fn built(root: &Path, advisories: &PathBuf) -> PathBuf {
+    let folder = Folder::new(root);
+    folder.import(std::slice::from_ref(advisories), &|_| {}).unwrap();
+    folder.database_path()
+}
+
+fn measure(what: &str, database: &Database, records: &[Published], packages: &[Package]) {
+    let matched = match_packages(packages, None, database);
+    let found: BTreeSet<_> = matched.findings.iter().flat_map(|finding| &finding.advisories).collect();
+    let json: Vec<_> = records.iter().filter(|record| found.contains(&record.id)).map(|r| &r.json).collect();
+    let matching = median(|| match_packages(packages, None, database));
+    let parsing = median(|| json.iter().map(|json| Record::from_json(json).unwrap()).collect::<Vec<_>>());
+    println!(
+        "| {what} | {} | {} | {:.2} ms | {:.2} ms | {:.2} |",
+        packages.len(),
+        matched.findings.len(),
+        matching.as_secs_f64() * 1e3,
+        parsing.as_secs_f64() * 1e3,
+        matching.as_secs_f64() / parsing.as_secs_f64()
+    );
 }
 
 fn advisories() -> PathBuf {
@@ -88,7 +109,7 @@ fn records(advisories: &Path, ecosystem: &str) -> Vec<Published> {
 }
 
 /// Packages of one release, the last that has as many, each in the first version that a record calls affected.
-fn packages(records: &[Published], ecosystem: &str) -> Vec<Package> {
+fn packages(records: &[Published], ecosystem: &str, count: usize) -> Vec<Package> {
     let mut releases: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
     for affected in records.iter().flat_map(|record| &record.affected) {
         let Some(package) = affected.package.as_ref().filter(|p| base_ecosystem(&p.ecosystem) == ecosystem) else {
@@ -97,10 +118,10 @@ fn packages(records: &[Published], ecosystem: &str) -> Vec<Package> {
         let release = releases.entry(&package.ecosystem).or_default();
         release.entry(&package.name).or_insert_with(|| an_affected_version(affected));
     }
-    let full = releases.iter().rev().find(|(_, packages)| packages.len() >= PACKAGES);
+    let full = releases.iter().rev().find(|(_, packages)| packages.len() >= count);
     let largest = || releases.iter().max_by_key(|(_, packages)| packages.len());
     let Some((release, packages)) = full.or_else(largest) else { return Vec::new() };
-    packages.iter().take(PACKAGES).map(|(name, version)| package(release, name, version)).collect()
+    packages.iter().take(count).map(|(name, version)| package(release, name, version)).collect()
 }
 
 fn an_affected_version(affected: &Affected) -> String {
