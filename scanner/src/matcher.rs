@@ -17,7 +17,7 @@
 //! 6. *Severity*: for distros the vendor's own word first. Else, and where the vendor has none, the best CVSS vector of the
 //!    advisories (the newest version of CVSS, then the highest score), then of other advisories in the database about the
 //!    same vulnerability, then of the table of CVSS vectors, then their words. An advisory about several vulnerabilities
-//!    rates none of them.
+//!    names the worst of them: that is the word for one of which nobody says anything else.
 //! 7. *Order*: what to act on first comes first: see [`rating::order`].
 
 mod end_of_life;
@@ -35,7 +35,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use shared::finding::{Finding, Priority, Vulnerability};
+use shared::finding::{Finding, Priority, Severity, Vulnerability};
 use shared::package::{Distro, Package};
 use shared::report::Warning;
 
@@ -226,7 +226,10 @@ impl<'d, 'p> Matching<'d, 'p> {
         let known = self.known(group.id)?;
         known.applied.extend(&advisories);
         let own = members().filter(|(_, member)| member.alone).map(|(hit, _)| hit.entry.rating.or(hit.record.rating));
-        let rated = rating::rate(own, &known.dossier.rating, subject::is_distro(ecosystem));
+        let mut rated = rating::rate(own, &known.dossier.rating, subject::is_distro(ecosystem));
+        if rated.severity == Severity::Unknown {
+            rated.severity = members().filter_map(|(hit, _)| hit.record.rating.word).max().unwrap_or_default();
+        }
         let exploited = known.dossier.exploited.map(Into::into);
         let epss = known.dossier.epss;
         let entries: Vec<_> = members().map(|(hit, _)| (&hit.entry, hit.subject.as_ref())).collect();

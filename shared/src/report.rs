@@ -39,7 +39,7 @@ impl Outcome {
 /// A gap in a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
-    /// What kind of gap, for programs: `unreadable-file`, `unknown-distro`, `no-advisories`, `stale-advisories`, …
+    /// What kind of gap, for programs: `unreadable-file`, `unknown-distro`, `no-advisories`, `end-of-life`, `stale-advisories`, …
     pub code: String,
     /// The gap, for people; names the file, layer or ecosystem.
     pub message: String,

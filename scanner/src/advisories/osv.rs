@@ -213,7 +213,13 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializ
 impl Record {
     /// Reads one record.
     pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        let mut record: Self = serde_json::from_slice(json)?;
+        for id in record.aliases.iter_mut().chain(&mut record.upstream).chain(&mut record.related) {
+            if id.trim().len() < id.len() {
+                *id = id.trim().to_owned();
+            }
+        }
+        Ok(record)
     }
 
     /// Whether its source withdrew it.
@@ -229,7 +235,7 @@ mod tests {
     #[test]
     fn a_record_is_read_as_leniently_as_the_schema_allows() {
         let record = Record::from_json(
-            br#"{"schema_version":null,"id":"X-1","modified":"0001-01-01T00:00:00Z","aliases":null,"future":[{}],
+            br#"{"schema_version":null,"id":"X-1","modified":"0001-01-01T00:00:00Z","aliases":null,"upstream":["CVE-1 "],"future":[{}],
             "severity":[{"type":"CVSS_V9","score":"?"}],
             "affected":[{"package":{"ecosystem":"Moon Base:7","name":"oxygen","purl":null},
               "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2"}],"database_specific":{"a":1}}],
@@ -238,6 +244,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(record.modified, "0001-01-01T00:00:00Z");
+        assert_eq!(record.upstream, ["CVE-1"]);
         assert_eq!(
             record.database_specific,
             Specific { word: Some("MODERATE".into()), score: Some(7.5), ..Specific::default() }

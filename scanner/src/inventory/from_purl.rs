@@ -79,6 +79,7 @@ mod tests {
             ("pkg:rpm/redhat/openssl@3.0.7-1.el9?distro=rhel-9.4", "Red Hat:enterprise_linux:9", "openssl"),
             ("pkg:rpm/opensuse/curl@8.0.1-1?distro=opensuse-leap-15.6", "openSUSE:Leap 15.6", "curl"),
             ("pkg:rpm/sles/curl@8.0.1-1?distro=sles-15.5", "SUSE:Linux Enterprise Server 15 SP5", "curl"),
+            ("pkg:dhi/python@3.12.1", "DHI", "python"),
             ("pkg:rpm/rocky/curl@7.76-1?distro=9", "Rocky Linux:9", "curl"),
         ] {
             let package = package_from_purl(purl).unwrap();

@@ -17,6 +17,7 @@ const LANGUAGES: &[Language] = &[
     language("composer", "Packagist"),
     language("conan", "ConanCenter"),
     language("cran", "CRAN"),
+    language("dhi", "DHI"),
     language("gem", "RubyGems"),
     language("golang", "Go"),
     language("hackage", "Hackage"),

@@ -175,3 +175,19 @@ fn gaps_are_told_once() {
     assert!(messages[1].starts_with("2 packages of npm could not be judged by 2 advisories"), "{messages:?}");
     assert!(messages[2].contains("app/a.jar"), "{messages:?}");
 }
+
+#[test]
+fn an_update_for_several_vulnerabilities_rates_those_that_nobody_else_rates() {
+    let rated = r#","database_specific":{"severity":"Low"}"#;
+    let (_root, database) = of(&[
+        about(
+            "ALSA-1",
+            &[("AlmaLinux:9", "x", "2")],
+            r#","summary":"Important: x security update","related":["CVE-1","CVE-2"]"#,
+        ),
+        about("CVE-2", &[("PyPI", "elsewhere", "2")], rated),
+    ]);
+    let matched = match_packages(&[package("AlmaLinux:9", "x", "1")], None, &database);
+    let severities: Vec<_> = matched.findings.iter().map(|finding| (finding.id.as_str(), finding.severity)).collect();
+    assert_eq!(severities, [("CVE-1", Severity::High), ("CVE-2", Severity::Low)]);
+}
