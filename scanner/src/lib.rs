@@ -8,6 +8,8 @@ pub mod advisories;
 pub mod cache;
 pub mod catalogers;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod image;
 pub mod inventory;
 pub mod matcher;

@@ -60,5 +60,13 @@ pub fn base_ecosystem(ecosystem: &str) -> &str {
     ecosystem.split_once(':').map_or(ecosystem, |(base, _)| base)
 }
 
+/// Reads a record and makes of it what the database keeps, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_record(json: &[u8]) {
+    if let Ok(record) = osv::Record::from_json(json) {
+        let _ = prepare::Prepared::new(&record).map(|prepared| prepared.names().count());
+    }
+}
+
 #[cfg(test)]
 mod tests;
