@@ -4,7 +4,7 @@
 use shared::image::Digest;
 use shared::shutdown::Shutdown;
 
-use crate::advisories::{self, Folder};
+use crate::advisories::{self, Folder, TableKind};
 use crate::catalogers::{CATALOGERS, Cataloger, Found};
 use crate::image::LayerDescriptor;
 use crate::image::layer::LayerReader;
@@ -52,6 +52,12 @@ pub fn parsers() -> Vec<Parser> {
         Parser::new("purl", |input| text(input, |purl| _ = package_from_purl(purl))),
         Parser::new("target", |input| text(input, |target| _ = target.parse::<Target>())),
     ];
+    parsers.extend(TableKind::ALL.map(|kind| {
+        Parser::new(format!("table-{}", kind.as_str()), move |input| {
+            advisories::read_table(kind, input);
+            true
+        })
+    }));
     parsers.extend(CATALOGERS.iter().map(|cataloger| of_cataloger(*cataloger)));
     parsers.extend(SCHEMES.iter().map(|scheme| of_scheme(*scheme)));
     parsers

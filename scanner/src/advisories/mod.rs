@@ -64,8 +64,14 @@ pub fn base_ecosystem(ecosystem: &str) -> &str {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read_record(json: &[u8]) {
     if let Ok(record) = osv::Record::from_json(json) {
-        let _ = prepare::Prepared::new(&record).map(|prepared| prepared.names().count());
+        let _ = prepare::Prepared::new(&record);
     }
+}
+
+/// Reads a table of CVEs, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_table(kind: TableKind, bytes: &[u8]) {
+    tables::Tables::default().read_bytes(kind, bytes, &mut TableReport::new(kind, String::new()));
 }
 
 #[cfg(test)]

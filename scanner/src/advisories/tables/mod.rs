@@ -97,12 +97,17 @@ impl Tables {
     pub(super) fn read(&mut self, kind: TableKind, path: &Path) -> io::Result<TableReport> {
         let bytes = contents(path)?.unwrap_or_default();
         let mut report = TableReport::new(kind, zips::sha256(path)?);
-        match kind {
-            TableKind::Kev => kev::read(&bytes, &mut self.exploited, &mut report),
-            TableKind::Epss => epss::read(&bytes, &mut self.epss, &mut report),
-            TableKind::Cvss => cvss::read(&bytes, &mut self.vectors, &mut report),
-        }
+        self.read_bytes(kind, &bytes, &mut report);
         Ok(report)
+    }
+
+    /// The same of a table in memory.
+    pub(super) fn read_bytes(&mut self, kind: TableKind, bytes: &[u8], report: &mut TableReport) {
+        match kind {
+            TableKind::Kev => kev::read(bytes, &mut self.exploited, report),
+            TableKind::Epss => epss::read(bytes, &mut self.epss, report),
+            TableKind::Cvss => cvss::read(bytes, &mut self.vectors, report),
+        }
     }
 
     /// The first of these CVEs that is in the catalogue.
