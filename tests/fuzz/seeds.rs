@@ -1,7 +1,7 @@
 //! Real files as seeds: those of the tests, and those in `seeds/`.
 //!
-//! A file at `…/any/folder/var/lib/dpkg/status` is a seed of each cataloger that wants the end of its path; one in
-//! `…/PARSER/` is a seed of that parser; of tables of package URLs and versions, lines are.
+//! A file at `…/PARSER/` is a seed of that parser. One at `…/any/folder/var/lib/dpkg/status` is a seed of the catalogers
+//! that want the shortest end of its path. Of tables of package URLs and versions, lines are seeds.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -66,11 +66,9 @@ fn add(path: &Path, seeds: &mut Seeds) {
         *name = plain.to_owned();
     }
     if contents.len() <= SIZE_LIMIT {
-        for start in 0..parts.len() {
-            for (parser, input) in scanner::fuzzing::seeds(&parts[start..].join("/"), &contents) {
-                push(seeds, &parser, &input);
-            }
-        }
+        let ends = (0..parts.len()).rev().map(|start| parts[start..].join("/"));
+        let wanted = ends.map(|path| scanner::fuzzing::seeds(&path, &contents)).find(|inputs| !inputs.is_empty());
+        wanted.into_iter().flatten().for_each(|(parser, input)| push(seeds, &parser, &input));
     }
 }
 
