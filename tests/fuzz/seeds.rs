@@ -34,7 +34,7 @@ pub fn write_and_exit() -> ! {
             fs::write(folder.join(format!("seed-{number}")), input).expect("a seed");
         }
     }
-    process::exit(i32::from(seeds.values().any(Vec::is_empty)));
+    process::exit(0);
 }
 
 fn files(folder: &Path, visit: &mut dyn FnMut(&Path)) {
