@@ -14,11 +14,13 @@ use crate::inventory::package_from_purl;
 use crate::severity::Scored;
 use crate::versions::{SCHEMES, Scheme};
 
+type Run = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// Something that reads untrusted bytes.
 pub struct Parser {
     /// Name of its corpus.
     pub name: String,
-    run: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+    run: Box<Run>,
 }
 
 impl Parser {
