@@ -40,6 +40,9 @@ impl Cataloger for BunLock {
     }
 }
 
+/// Slashes in a place. Real ones are ten levels deep, with a slash more for every scope.
+const DEPTH_LIMIT: usize = 32;
+
 /// The node that leads to what the projects of the workspace need.
 const PROJECTS: &str = "";
 
@@ -81,6 +84,9 @@ impl Lock {
             let Some((key, value)) = text.strip_prefix('"').and_then(|text| text.split_once("\": ")) else { continue };
             match ((line.text.len() - text.len()) / 2, section.as_str()) {
                 (1, _) => key.clone_into(&mut section),
+                (2, "packages") if key.matches('/').count() > DEPTH_LIMIT => {
+                    found.problem(format!("line {}: its place is more than {DEPTH_LIMIT} levels deep", line.number));
+                }
                 (2, "packages") => match package(text, line.damage()) {
                     Ok(package) => self.add(key, package)?,
                     Err(why) => found.problem(format!("line {}: {why}", line.number)),
@@ -230,6 +236,13 @@ mod tests {
         let listed: Vec<_> = found.packages.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect();
         assert_eq!(listed, [("@s/a", "1.0.0"), ("b", "1.0.0"), ("d", "4.0.0")]);
         assert_eq!(found.problems.len(), 1);
+    }
+
+    #[test]
+    fn places_have_a_depth() {
+        let at = |levels| format!("{{\n  \"packages\": {{\n    \"{}a\": [\"a@1.0.0\"],\n", "a/".repeat(levels));
+        assert_eq!(catalog(&BunLock, at(DEPTH_LIMIT).as_bytes()).problems.len(), 0);
+        assert_eq!(catalog(&BunLock, at(DEPTH_LIMIT + 1).as_bytes()).problems.len(), 1);
     }
 
     #[test]
