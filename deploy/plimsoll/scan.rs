@@ -21,6 +21,7 @@ use crate::{Answer, Failure, output, scan_target};
                         oci:DIR[:TAG]                        an OCI image layout\n  \
                         docker-archive:FILE[:NAME:TAG]       what `docker save` writes\n  \
                         rootfs:DIR                           a folder that holds a root file system\n  \
+                        sbom:FILE                            a bill of materials: CycloneDX, SPDX or Syft JSON\n  \
                         purls:FILE                           package URLs, one a line"
 )]
 pub(crate) struct Args {

@@ -1,9 +1,11 @@
 //! Reading a target of `plimsoll scan`, whatever kind it is.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use ::scanner::image::source::{DockerArchive, OciLayout, RegistrySource, Target};
-use ::scanner::inventory::package_from_purl;
+use ::scanner::inventory::{Inventory, inventory_from_sbom, package_from_purl};
 use ::scanner::matcher;
 use anyhow::Context;
 use shared::image::{Digest, ImageRef};
@@ -44,6 +46,7 @@ pub(crate) async fn scan(settings: &Settings, target: &Target) -> std::result::R
             return Ok(Result { digest: None, images: vec![scanner.scan_rootfs(folder).await?] });
         }
         Target::Purls(file) => return Ok(Result { digest: None, images: vec![match_purls(settings, file)?] }),
+        Target::Sbom(file) => return Ok(Result { digest: None, images: vec![match_sbom(settings, file)?] }),
     };
     Ok(Result { digest: Some(scanned.digest), images: scanned.images })
 }
@@ -67,20 +70,33 @@ fn match_purls(settings: &Settings, file: &Path) -> std::result::Result<ImageRep
         let package = package_from_purl(url).with_context(|| format!("{}, line {number}", file.display()));
         packages.push(package.map_err(Failure::Usage)?);
     }
+    report(settings, Inventory { packages, ..Inventory::default() })
+}
+
+/// Matches the packages that a bill of materials lists.
+fn match_sbom(settings: &Settings, file: &Path) -> std::result::Result<ImageReport, Failure> {
+    let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let inventory = inventory_from_sbom(&mut BufReader::new(opened)).with_context(|| file.display().to_string())?;
+    report(settings, inventory)
+}
+
+/// Matches packages that were told rather than found. Nobody gave them a digest, so the report has that of their list.
+fn report(settings: &Settings, inventory: Inventory) -> std::result::Result<ImageReport, Failure> {
     let database = settings.advisory_database().current()?;
-    let matched = matcher::match_packages(&packages, None, &database);
-    let outcome = if matched.warnings.is_empty() { Outcome::Complete } else { Outcome::Partial };
+    let matched = matcher::match_packages(&inventory.packages, inventory.distro.as_ref(), &database);
+    let warnings = [inventory.warnings, matched.warnings].concat();
+    let purls: Vec<_> = inventory.packages.iter().map(|package| package.purl.as_str()).collect();
     Ok(ImageReport {
-        digest: Digest::sha256_of(text.as_bytes()),
+        digest: Digest::sha256_of(purls.join("\n").as_bytes()),
         platform: None,
-        outcome,
-        reason: matched.warnings.first().map(|warning| warning.message.clone()),
-        warnings: matched.warnings,
-        distro: None,
+        outcome: if warnings.is_empty() { Outcome::Complete } else { Outcome::Partial },
+        reason: warnings.first().map(|warning| warning.message.clone()),
+        warnings,
+        distro: inventory.distro,
         advisories: Some(database.stamp()),
         base: None,
         layers: Vec::new(),
-        packages,
+        packages: inventory.packages,
         findings: matched.findings,
         vulnerabilities: matched.vulnerabilities,
         timings: Timings::default(),

@@ -29,6 +29,7 @@ mod pylock;
 mod python;
 mod requirements;
 mod rpm;
+pub(crate) mod sbom;
 mod spool;
 mod toml_records;
 mod uv_lock;
@@ -67,6 +68,7 @@ pub const CATALOGERS: &[&dyn Cataloger] = &[
     &requirements::Requirements,
     &rpm::Rpm,
     &rpm::RpmManifest,
+    &sbom::Sbom,
     &uv_lock::UvLock,
     &yarn_lock::YarnLock,
 ];

@@ -2,6 +2,7 @@
 
 mod distro;
 mod from_purl;
+mod from_sbom;
 mod languages;
 mod locks;
 mod owners;
@@ -18,6 +19,7 @@ use crate::image::squash::{LayeredPackage, Squashed};
 use crate::vendors::vendor_of;
 
 pub use from_purl::package_from_purl;
+pub use from_sbom::inventory_from_sbom;
 pub use purl::{Purl, PurlError};
 
 /// Warnings of unreadable files that are kept; an image may have any number of broken files.

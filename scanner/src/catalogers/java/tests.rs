@@ -73,6 +73,20 @@ fn an_application_is_read_with_the_libraries_in_it() {
 }
 
 #[test]
+fn a_bill_of_materials_adds_what_no_archive_says() {
+    let bill = br#"{"bomFormat": "CycloneDX", "components": [
+        {"purl": "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1"}, {"purl": "pkg:npm/left-pad@1.0.0"}]}"#;
+    let found = catalog(&Java, &archive(&[("META-INF/sbom/application.cdx.json", bill), ("lib/l.jar", &log4j())]));
+    assert_eq!(
+        listed(&found),
+        [
+            ("left-pad", "1.0.0", Some("META-INF/sbom/application.cdx.json")),
+            ("org.apache.logging.log4j:log4j-core", "2.14.1", Some("lib/l.jar")),
+        ]
+    );
+}
+
+#[test]
 fn enterprise_archives_nest_deeper() {
     let web = archive(&[("WEB-INF/lib/log4j-core-2.14.1.jar", &log4j())]);
     let found = catalog(&Java, &archive(&[("shop.war", &web)]));

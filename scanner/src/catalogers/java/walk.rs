@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::io::{Read, Seek, SeekFrom};
 
-use super::super::{CatalogError, Found, spool};
+use super::super::{CatalogError, Found, sbom, spool};
 use super::file_name;
 use super::identity::Described;
 use super::manifest::Manifest;
@@ -71,6 +71,7 @@ enum Kind {
     Manifest,
     PomProperties,
     PomXml { group: String, artifact: String },
+    Bill,
     Archive,
 }
 
@@ -88,6 +89,9 @@ impl Kind {
                 }
                 _ => None,
             };
+        }
+        if path.starts_with("META-INF/sbom/") && path.ends_with(".json") {
+            return Some(Self::Bill);
         }
         file_name::is_archive(path).then_some(Self::Archive)
     }
@@ -114,7 +118,7 @@ impl<'f> Walk<'f> {
         for (entry, kind) in &descriptions {
             self.describe(entry, kind, file, &mut described)?;
         }
-        let inner = (!self.inside.is_empty()).then(|| self.inside.join("!/"));
+        let inner = Some(self.place(None)).filter(|place| !place.is_empty());
         for mut package in described.packages(file_name::stem(name)) {
             package.inner.clone_from(&inner);
             self.found.package(package)?;
@@ -151,6 +155,9 @@ impl<'f> Walk<'f> {
         file: &mut dyn ReadSeek,
         described: &mut Described,
     ) -> Result<(), CatalogError> {
+        if matches!(kind, Kind::Bill) {
+            return self.bill(entry, file);
+        }
         let mut bytes = Vec::new();
         let outcome =
             entry.open(file).and_then(|content| Ok(content.take(DESCRIPTION_BYTES).read_to_end(&mut bytes)?));
@@ -164,7 +171,26 @@ impl<'f> Walk<'f> {
             Kind::Manifest => described.manifest = Manifest::read(text)?,
             Kind::PomProperties => described.poms.extend(pom::read_properties(text)?),
             Kind::PomXml { group, artifact } => described.poms.extend(pom::read_xml(group, artifact, text)),
-            Kind::Archive => {}
+            Kind::Bill | Kind::Archive => {}
+        }
+        Ok(())
+    }
+
+    /// Reads a bill of materials, as builds of Spring Boot have it.
+    fn bill(&mut self, entry: &Entry, file: &mut dyn ReadSeek) -> Result<(), CatalogError> {
+        let limit = self.budget.unpacked as u64;
+        let inner = self.place(Some(entry));
+        let mut content = match entry.open(file) {
+            Ok(content) => content.take(limit),
+            Err(error) => {
+                self.problem(Some(entry), &error);
+                return Ok(());
+            }
+        };
+        let outcome = sbom::read_packages(&mut content, Some(&inner), self.found);
+        self.budget.unpack(limit - content.limit())?;
+        if let Err(error) = outcome {
+            self.problem(Some(entry), &error);
         }
         Ok(())
     }
@@ -201,9 +227,14 @@ impl<'f> Walk<'f> {
     }
 
     fn problem(&mut self, entry: Option<&Entry>, why: &dyn Display) {
-        let place: Vec<_> = self.inside.iter().chain(entry.map(|entry| &entry.name)).map(String::as_str).collect();
-        let place = place.join("!/").chars().take(400).collect::<String>();
+        let place: String = self.place(entry).chars().take(400).collect();
         self.found.problem(if place.is_empty() { why.to_string() } else { format!("{place}: {why}") });
+    }
+
+    /// The way from the file itself to the entry, or to the archive that is open.
+    fn place(&self, entry: Option<&Entry>) -> String {
+        let names: Vec<_> = self.inside.iter().chain(entry.map(|entry| &entry.name)).map(String::as_str).collect();
+        names.join("!/")
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Target {
     Rootfs(PathBuf),
     /// `purls:FILE`: a list of package URLs, one a line.
     Purls(PathBuf),
+    /// `sbom:FILE`: a bill of materials: CycloneDX, SPDX or Syft JSON.
+    Sbom(PathBuf),
 }
 
 /// A word that names nothing to scan.
@@ -54,7 +56,7 @@ pub enum InvalidTarget {
 }
 
 const FORMS: &str = "an image (registry.example.com/team/app:1.2), oci:DIR[:NAME], docker-archive:FILE[:NAME:TAG], \
-                     rootfs:DIR or purls:FILE";
+                     rootfs:DIR, sbom:FILE or purls:FILE";
 
 /// Schemes of other tools, and what they are here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -65,7 +67,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("oci-dir", "write oci:DIR"),
     ("dir", "write rootfs:DIR"),
     ("fs", "write rootfs:DIR"),
-    ("file", "write docker-archive:FILE, or purls:FILE"),
+    ("file", "write docker-archive:FILE, sbom:FILE, or purls:FILE"),
     ("registry", "write the image alone"),
     ("docker", "write the image alone"),
     ("http", "write the image alone, without http://"),
@@ -84,6 +86,7 @@ impl FromStr for Target {
             }
             "rootfs" => path("rootfs", rest).map(Self::Rootfs),
             "purls" => path("purls", rest).map(Self::Purls),
+            "sbom" => path("sbom", rest).map(Self::Sbom),
             _ => image(text, scheme, rest),
         }
     }
@@ -122,6 +125,7 @@ impl fmt::Display for Target {
             Self::DockerArchive { file, name } => ("docker-archive", file, name.as_deref()),
             Self::Rootfs(dir) => ("rootfs", dir, None),
             Self::Purls(file) => ("purls", file, None),
+            Self::Sbom(file) => ("sbom", file, None),
         };
         write!(f, "{scheme}:{}", path.display())?;
         name.map_or(Ok(()), |name| write!(f, ":{name}"))
@@ -152,6 +156,7 @@ mod tests {
         );
         assert_eq!(target("rootfs:/"), Target::Rootfs("/".into()));
         assert_eq!(target("purls:-"), Target::Purls("-".into()));
+        assert_eq!(target("sbom:a/bom.json"), Target::Sbom("a/bom.json".into()));
         for image in ["docker.io/library/registry:2", "docker.io/library/docker:dind", "r.example:5000/team/app:1"] {
             assert_eq!(target(image).to_string(), image);
         }
@@ -182,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_the_same(text in "((oci|docker-archive|rootfs|purls):)?[a-z0-9/.:@-]{0,30}") {
+        fn what_is_read_is_written_the_same(text in "((oci|docker-archive|rootfs|purls|sbom):)?[a-z0-9/.:@-]{0,30}") {
             if let Ok(target) = text.parse::<Target>() {
                 prop_assert_eq!(target.to_string().parse::<Target>().unwrap(), target);
             }
