@@ -113,8 +113,9 @@ mod tests {
     #[test]
     fn the_distribution_may_be_in_the_urls_alone() {
         let inventory = inventory(
-            r#"{"bomFormat": "CycloneDX", "components": [{"purl": "pkg:apk/alpine/musl@1?distro=alpine-3.18.9"}]}"#,
+            r#"{"bomFormat": "CycloneDX", "metadata": {"component": {"name": "shop", "purl": "pkg:npm/shop"}}, "components": [{"purl": "pkg:apk/alpine/musl@1?distro=alpine-3.18.9"}]}"#,
         );
+        assert_eq!(inventory.warnings, []);
         assert_eq!(inventory.distro.unwrap().ecosystem.as_deref(), Some("Alpine:v3.18"));
     }
 

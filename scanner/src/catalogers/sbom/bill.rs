@@ -100,7 +100,7 @@ impl Object for Document<'_> {
     }
 }
 
-/// CycloneDX's `metadata`, whose `component` is what the document describes.
+/// CycloneDX's `metadata`, whose `component` is what the document describes: a project need not have a version.
 struct Metadata<'b>(&'b mut Bill);
 
 impl Object for Metadata<'_> {
@@ -109,7 +109,7 @@ impl Object for Metadata<'_> {
             return map.next_value::<IgnoredAny>().map(drop);
         }
         let facts = map.next_value_seed(Component::new(self.0, Format::CycloneDx).seed())?.facts;
-        if facts.purl.text().is_some() {
+        if facts.purl.text().and(facts.version.text()).is_some() {
             self.0.add(&facts);
         }
         Ok(())
