@@ -135,7 +135,7 @@ mod tests {
         let found = catalog(
             &Apk,
             b"P:py3-six\nV:1.16.0-r8\nF:\nR:six.egg-info\na:0:0:755\nF:usr/lib/python3.11/site-packages\nR:six.py\n\
-              F:usr/lib/python3.11/site-packages/six-1.16.0.dist-info\nR:METADATA\nZ:Q1x=\nR:RECORD\n\nR:six.egg-info\n",
+              F:usr/lib/python3.11/site-packages/six-1.16.0.dist-info\nR:METADATA\nZ:Q1x=\nR:top_level.txt\n\nR:six.egg-info\n",
         );
         let [owned] = &found.owned[..] else { panic!("{:?}", found.owned) };
         let site = "usr/lib/python3.11/site-packages/six-1.16.0.dist-info/METADATA";

@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn files_have_the_package_that_brought_them() {
-        const LIST: &str = "/.\n/usr\n/usr/lib/python3/dist-packages/PyYAML-6.0.egg-info/PKG-INFO\n\
-                            /usr/lib/python3/dist-packages/yaml/a  b\n/usr/lib/os-release\n";
+        const LIST: &str = "/.\n/usr/share/doc/python3-yaml\n/usr/lib/python3/dist-packages/PyYAML-6.0.egg-info/PKG-INFO\n\
+                            /usr/lib/python3/dist-packages/yaml/a  b.py\n/usr/lib/os-release\n";
         const SUMS: &str = "0123456789abcdef0123456789abcdef  usr/lib/python3/dist-packages/PyYAML-6.0.egg-info/PKG-INFO\n\
                             0123456789abcdef0123456789abcdef  usr/lib/os-release\n";
         let expected =

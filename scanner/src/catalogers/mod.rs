@@ -7,11 +7,13 @@
 
 mod apk;
 mod bun_lock;
+mod cargo_lock;
 mod composer_installed;
 mod composer_lock;
 mod conda;
 mod dotnet_deps;
 mod dpkg;
+mod executables;
 mod gemfile_lock;
 mod gemspec;
 mod java;
@@ -48,11 +50,13 @@ pub(crate) use spool::spool;
 pub const CATALOGERS: &[&dyn Cataloger] = &[
     &apk::Apk,
     &bun_lock::BunLock,
+    &cargo_lock::CargoLock,
     &composer_installed::ComposerInstalled,
     &composer_lock::ComposerLock,
     &conda::Conda,
     &dotnet_deps::DotnetDeps,
     &dpkg::Dpkg,
+    &executables::Executables,
     &gemfile_lock::GemfileLock,
     &gemspec::Gemspec,
     &java::Java,
