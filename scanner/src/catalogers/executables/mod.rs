@@ -58,7 +58,7 @@ impl Cataloger for Executables {
 
     fn wants_executable(&self, path: &str) -> bool {
         let ending = file_name(path).rsplit_once('.').map_or("", |(_, ending)| ending);
-        !path.is_empty()
+        !matches!(path, "" | ".")
             && !OTHER_ENDINGS.contains(&ending)
             && !OTHER_FOLDERS.iter().any(|folder| path.starts_with(folder))
     }
