@@ -12,6 +12,11 @@ pub(super) fn catalog(cataloger: &dyn Cataloger, contents: &[u8]) -> Found {
     found
 }
 
+/// What was found, a line each.
+pub(super) fn names_and_versions(found: &Found) -> Vec<String> {
+    found.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect()
+}
+
 /// Reads the database at `path` of the image folder and compares all columns of all packages with its `expected.tsv`.
 #[track_caller]
 pub(super) fn assert_matches_expected(

@@ -10,25 +10,33 @@ mod bun_lock;
 mod cargo_lock;
 mod composer_installed;
 mod composer_lock;
+mod conan_lock;
 mod conda;
 mod dotnet_deps;
 mod dpkg;
+mod erlang_app;
 mod executables;
 mod gemfile_lock;
 mod gemspec;
 mod java;
 mod json;
+mod julia_manifest;
 mod lines;
 mod lock_files;
+mod mix_lock;
 mod npm;
 mod nuget_lock;
 mod os_release;
 mod package_lock;
+mod package_resolved;
 mod pipfile_lock;
 mod pnpm_lock;
 mod poetry_lock;
+mod pubspec_lock;
 mod pylock;
 mod python;
+mod r_description;
+mod rebar_lock;
 mod requirements;
 mod rpm;
 pub(crate) mod sbom;
@@ -53,22 +61,30 @@ pub const CATALOGERS: &[&dyn Cataloger] = &[
     &cargo_lock::CargoLock,
     &composer_installed::ComposerInstalled,
     &composer_lock::ComposerLock,
+    &conan_lock::ConanLock,
     &conda::Conda,
     &dotnet_deps::DotnetDeps,
     &dpkg::Dpkg,
+    &erlang_app::ErlangApp,
     &executables::Executables,
     &gemfile_lock::GemfileLock,
     &gemspec::Gemspec,
     &java::Java,
+    &julia_manifest::JuliaManifest,
+    &mix_lock::MixLock,
     &npm::Npm,
     &nuget_lock::NugetLock,
     &os_release::OsReleaseFile,
     &package_lock::PackageLock,
+    &package_resolved::PackageResolved,
     &pipfile_lock::PipfileLock,
     &pnpm_lock::PnpmLock,
     &poetry_lock::PoetryLock,
+    &pubspec_lock::PubspecLock,
     &pylock::Pylock,
     &python::Python,
+    &r_description::RDescription,
+    &rebar_lock::RebarLock,
     &requirements::Requirements,
     &rpm::Rpm,
     &rpm::RpmManifest,

@@ -52,6 +52,12 @@ fn near_file() -> impl Strategy<Value = Vec<u8>> {
         b"\"x\"",
         b",\"version\":",
         b"[[",
+        b"[[deps.a]]\nversion = \"1\"",
+        b"{:hex, :a, \"1\"",
+        b"{pkg,<<\"a\">>,<<\"1\">>",
+        b"{vsn, \"1\"}",
+        b"packages:\n  a:\n    version: 1",
+        b"/usr/lib/python3/a.egg-info",
         b"}",
         b"\xff\xfe",
         b"\xef\xbb\xbf",
@@ -67,9 +73,10 @@ proptest! {
     #[test]
     fn no_contents_make_a_cataloger_panic(near in near_file(), noise in prop::collection::vec(any::<u8>(), 0..200)) {
         for cataloger in CATALOGERS {
-            for contents in [&near, &noise] {
+            let paths = ["a/path", "lib/a-1/ebin/a.app", "library/a/DESCRIPTION", "var/lib/dpkg/info/a.list"];
+            for (path, contents) in paths.iter().flat_map(|path| [(path, &near), (path, &noise)]) {
                 let mut found = Found::default();
-                let _ = cataloger.catalog("a/path", &mut contents.as_slice(), &mut found);
+                let _ = cataloger.catalog(path, &mut contents.as_slice(), &mut found);
                 prop_assert!(found.packages.iter().all(|package| !package.name.is_empty() && !package.version.is_empty()));
             }
         }
