@@ -52,4 +52,8 @@ impl<S: ImageSource> ImageSource for Watched<S> {
         self.spinner.set_message(format!("reading layer {opened} of {layers}"));
         Ok(Box::new(self.spinner.wrap_read(bytes)))
     }
+
+    fn is_remote(&self) -> bool {
+        self.source.is_remote()
+    }
 }

@@ -6,6 +6,7 @@
 //!
 //! Whatever trying again cannot change ends as a report; only what may pass is given back to be retried.
 
+mod base;
 mod pull;
 mod reports;
 #[cfg(test)]
@@ -182,20 +183,24 @@ impl Scanner {
         stop: &Shutdown,
     ) -> Result<ImageReport, ScanError> {
         let clock = Instant::now();
-        let pulled = self.pull(source, manifest, stop).await;
+        let (pulled, base) = tokio::join!(self.pull(source, manifest, stop), self.base_of(source, manifest));
         let mut report = match pulled {
             Ok(pulled) => self.report_layers(manifest, pulled).await?,
             Err(ScanError::Failed(reason)) => reports::failed(manifest, reason),
             Err(ScanError::Unsupported(reason)) => reports::unsupported(manifest, reason),
             Err(may_pass) => return Err(may_pass),
         };
+        base.mark(&mut report);
         report.timings.resolve_ms = resolve_ms;
         report.timings.pull_ms = (milliseconds(clock) - report.timings.match_ms).max(0.0);
         Ok(report)
     }
 
     async fn report_layers(&self, manifest: &Manifest, pulled: Vec<Pulled>) -> Result<ImageReport, ScanError> {
-        let uses = pulled.iter().map(|layer| layer.usage.clone()).collect();
+        let mut uses: Vec<_> = pulled.iter().map(|layer| layer.usage.clone()).collect();
+        for (layer, line) in uses.iter_mut().zip(&manifest.history) {
+            layer.created_by = Some(line.clone()).filter(|line| !line.is_empty());
+        }
         let layers =
             pulled.into_iter().map(|Pulled { usage, contents }| Layer { digest: Some(usage.digest), contents });
         let (layers, parts): (Vec<Layer>, _) = (layers.collect(), Arc::clone(&self.0));

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use async_trait::async_trait;
 use shared::image::{Digest, Platform, Reference};
+use shared::report::BaseImage;
 
 mod archive;
 mod collect;
@@ -32,6 +33,11 @@ pub trait ImageSource: Send + Sync {
     /// The layer's bytes, as stored. They are not yet verified: the reader of the layer does that.
     /// May be called from any runtime thread; the reader blocks, so it belongs on a blocking thread.
     async fn open_layer(&self, layer: &LayerDescriptor) -> Result<Box<dyn Read + Send>, SourceError>;
+
+    /// Whether it is reached over the network, so that a registry may also be asked for the image's base.
+    fn is_remote(&self) -> bool {
+        false
+    }
 }
 
 /// What a reference points at.
@@ -54,6 +60,10 @@ pub struct Manifest {
     pub os_version: Option<String>,
     /// From the bottom up.
     pub layers: Vec<LayerDescriptor>,
+    /// What made each of the layers, by the configuration's history; empty where that does not fit the layers.
+    pub history: Vec<String>,
+    /// What it says it is built on.
+    pub base: Option<BaseImage>,
 }
 
 /// A layer as its manifest describes it.

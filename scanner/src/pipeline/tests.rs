@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::image::{Platform, Reference};
 use shared::job::JobKind;
-use shared::report::Outcome;
+use shared::report::{BaseImage, Outcome};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ const STATUS: &str = "Package: curl\nStatus: install ok installed\nArchitecture:
 struct Memory {
     layers: Vec<LayerDescriptor>,
     blobs: HashMap<Digest, Vec<u8>>,
+    base: Option<BaseImage>,
     opened: AtomicUsize,
 }
 
@@ -46,14 +47,24 @@ impl ImageSource for Memory {
     async fn resolve(&self, reference: Option<&Reference>, _: &[Platform]) -> Result<Resolved, SourceError> {
         assert!(reference.is_none());
         let digest = Digest::sha256_of(b"manifest");
-        let manifest =
-            Manifest { digest: digest.clone(), platform: None, os_version: None, layers: self.layers.clone() };
+        let manifest = Manifest {
+            digest: digest.clone(),
+            platform: None,
+            os_version: None,
+            layers: self.layers.clone(),
+            history: self.layers.iter().map(|layer| format!("COPY {} /", layer.digest)).collect(),
+            base: self.base.clone(),
+        };
         Ok(Resolved { digest, manifests: vec![manifest] })
     }
 
     async fn open_layer(&self, layer: &LayerDescriptor) -> Result<Box<dyn Read + Send>, SourceError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(io::Cursor::new(self.blobs[&layer.digest].clone())))
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 }
 
@@ -128,6 +139,18 @@ async fn a_layer_is_pulled_once_however_often_it_is_scanned() {
     assert_eq!(next.opened(), 1);
     let cached: Vec<bool> = report.layers.iter().map(|layer| layer.cached).collect();
     assert_eq!(cached, [true, false]);
+}
+
+#[tokio::test]
+async fn layers_know_their_lines_and_an_unknown_registry_is_not_asked_for_the_base() {
+    let folder = TempDir::new().unwrap();
+    let base = BaseImage { name: Some("registry.invalid/base:1".to_owned()), digest: None };
+    let source = Memory { base: Some(base.clone()), ..Memory::new(vec![debian(), Tar::new().file("app", "1")]) };
+    let report = scan(&scanner(&folder, |_| {}), &source).await;
+    let lines: Vec<_> = report.layers.iter().map(|layer| layer.created_by.clone().unwrap()).collect();
+    assert_eq!(lines, source.layers.iter().map(|layer| format!("COPY {} /", layer.digest)).collect::<Vec<_>>());
+    assert_eq!(report.base, Some(base));
+    assert!(report.layers.iter().all(|layer| !layer.base));
 }
 
 #[tokio::test]

@@ -109,6 +109,8 @@ impl Opened {
             platform: config.platform(),
             os_version: config.os_version.clone(),
             layers: diff_ids.iter().map(layer).collect(),
+            history: config.lines(diff_ids.len()),
+            base: config.base(),
         };
         Ok(Self { tarball, image, layers: diff_ids.iter().cloned().zip(item.layers).collect() })
     }

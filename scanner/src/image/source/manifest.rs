@@ -4,10 +4,14 @@ use oci_distribution::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE,
     ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageIndex, OciImageManifest,
 };
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use shared::image::{Digest, Platform};
+use shared::report::BaseImage;
 
+use super::origin::{self, Step, readable};
 use super::{SourceError, permanent};
 use crate::image::LayerDescriptor;
 
@@ -33,6 +37,8 @@ pub(super) struct Entry {
     pub(super) platform: Option<Platform>,
     /// Its name in an OCI image layout.
     pub(super) name: Option<String>,
+    /// What it, or else the index, says it is built on.
+    pub(super) base: Option<BaseImage>,
 }
 
 /// A manifest of a container image.
@@ -41,6 +47,8 @@ pub(super) struct Image {
     /// Digest of the configuration.
     pub(super) config: Digest,
     pub(super) layers: Vec<LayerDescriptor>,
+    /// What its annotations say it is built on.
+    pub(super) base: Option<BaseImage>,
 }
 
 /// The part of a configuration that says what an image is.
@@ -55,6 +63,17 @@ pub(super) struct Config {
     pub(super) os_version: Option<String>,
     #[serde(default)]
     pub(super) rootfs: RootFs,
+    #[serde(default, deserialize_with = "readable")]
+    history: Vec<Step>,
+    #[serde(default, deserialize_with = "readable")]
+    config: Execution,
+}
+
+/// How containers of the image run, and its labels.
+#[derive(Debug, Default, Deserialize)]
+struct Execution {
+    #[serde(default, rename = "Labels", deserialize_with = "readable")]
+    labels: HashMap<String, String>,
 }
 
 /// The layers by the digests of their uncompressed bytes, from the bottom up.
@@ -111,16 +130,18 @@ fn contradiction(media_type: &str) -> SourceError {
 }
 
 fn index(index: OciImageIndex) -> Result<Document, SourceError> {
+    let base = origin::annotated_base(index.annotations.as_ref());
     let images = index.manifests.into_iter().filter(|entry| !is_attestation(entry));
-    Ok(Document::Index(images.map(entry).collect::<Result<_, _>>()?))
+    Ok(Document::Index(images.map(|image| entry(image, base.as_ref())).collect::<Result<_, _>>()?))
 }
 
-fn entry(entry: ImageIndexEntry) -> Result<Entry, SourceError> {
+fn entry(entry: ImageIndexEntry, base_of_index: Option<&BaseImage>) -> Result<Entry, SourceError> {
     let platform = entry.platform.and_then(|platform| {
         self::platform(&platform.os.to_string(), &platform.architecture.to_string(), platform.variant.as_deref())
     });
+    let base = origin::annotated_base(entry.annotations.as_ref()).or_else(|| base_of_index.cloned());
     let name = entry.annotations.and_then(|mut annotations| annotations.remove(REF_NAME));
-    Ok(Entry { digest: digest(&entry.digest)?, platform, name })
+    Ok(Entry { digest: digest(&entry.digest)?, platform, name, base })
 }
 
 /// Statements about the images beside them, such as BuildKit's provenance.
@@ -141,7 +162,8 @@ fn image(manifest: OciImageManifest) -> Result<Document, SourceError> {
         return Err(permanent(format!("the manifest has {} layers, more than {MAX_LAYERS}", manifest.layers.len())));
     }
     let layers = manifest.layers.iter().map(layer).collect::<Result<_, _>>()?;
-    Ok(Document::Image(Image { config: digest(&manifest.config.digest)?, layers }))
+    let base = origin::annotated_base(manifest.annotations.as_ref());
+    Ok(Document::Image(Image { config: digest(&manifest.config.digest)?, layers, base }))
 }
 
 /// Signatures and attestations have an image's configuration, but layers of a type of their own.
@@ -178,6 +200,16 @@ impl Config {
     /// What the image runs on, if it says so.
     pub(super) fn platform(&self) -> Option<Platform> {
         platform(&self.os, &self.architecture, self.variant.as_deref())
+    }
+
+    /// The line that made each of `layers` layers; none where the history does not fit.
+    pub(super) fn lines(&self, layers: usize) -> Vec<String> {
+        origin::lines(&self.history, layers)
+    }
+
+    /// What its labels say the image is built on.
+    pub(super) fn base(&self) -> Option<BaseImage> {
+        origin::labelled_base(&self.config.labels)
     }
 }
 
@@ -252,7 +284,7 @@ mod tests {
             size: Some(3),
             media_type: "application/vnd.oci.image.layer.v1.tar+gzip".to_owned(),
         };
-        let image = Image { config: hex('a').parse().unwrap(), layers: vec![layer] };
+        let image = Image { config: hex('a').parse().unwrap(), layers: vec![layer], base: None };
         assert_eq!(read(&image_json()).unwrap(), Document::Image(image));
     }
 
@@ -308,8 +340,9 @@ mod tests {
             digest: hex('1').parse().unwrap(),
             platform: Some("linux/arm/v7".parse().unwrap()),
             name: Some("v1".to_owned()),
+            base: None,
         };
-        assert_eq!(entries, [arm, Entry { digest: hex('4').parse().unwrap(), platform: None, name: None }]);
+        assert_eq!(entries, [arm, Entry { digest: hex('4').parse().unwrap(), platform: None, name: None, base: None }]);
     }
 
     #[test]
@@ -319,6 +352,16 @@ mod tests {
         assert_eq!(platform(r#"{"os":"linux","architecture":"amd64","variant":""}"#).unwrap(), "linux/amd64");
         assert_eq!(platform("{}"), None);
         assert!(config(b"[").is_err());
+    }
+
+    #[test]
+    fn odd_histories_and_labels_are_as_good_as_none() {
+        for odd in [json!(null), json!(7), json!([1]), json!({"Labels": null}), json!({"Labels": {"a": 1}}), json!([])]
+        {
+            let document = json!({"os": "linux", "architecture": "amd64", "history": odd, "config": odd}).to_string();
+            let config = config(document.as_bytes()).unwrap();
+            assert_eq!((config.lines(1), config.base()), (Vec::new(), None), "{odd}");
+        }
     }
 
     proptest! {

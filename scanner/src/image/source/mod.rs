@@ -7,6 +7,7 @@
 mod docker_archive;
 mod manifest;
 mod oci_layout;
+mod origin;
 mod registry;
 mod tarball;
 mod target;

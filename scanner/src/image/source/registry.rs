@@ -65,6 +65,10 @@ impl ImageSource for RegistrySource {
         })?;
         Ok(Box::new(ChunkReader::spawn(stream)))
     }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
 }
 
 /// A layer that is left out of registries because its license asks for it.

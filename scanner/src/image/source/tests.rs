@@ -41,9 +41,13 @@ fn layers() -> [Vec<u8>; 2] {
 
 fn config(layers: &[Vec<u8>]) -> Vec<u8> {
     let diff_ids: Vec<Digest> = layers.iter().map(|layer| Digest::sha256_of(layer)).collect();
-    json!({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": diff_ids}})
-        .to_string()
-        .into_bytes()
+    let history =
+        [json!({"created_by": "ADD big /"}), json!({"empty_layer": true}), json!({"created_by": "COPY etc /"})];
+    let labels = json!({"org.opencontainers.image.base.name": "docker.io/library/debian:12"});
+    json!({"os": "linux", "architecture": "amd64", "history": history, "config": {"Labels": labels},
+           "rootfs": {"type": "layers", "diff_ids": diff_ids}})
+    .to_string()
+    .into_bytes()
 }
 
 /// Contents by digest, and the digest of the manifest.
@@ -62,6 +66,14 @@ fn image() -> (HashMap<Digest, Vec<u8>>, Digest) {
     let digest = Digest::sha256_of(&manifest);
     let contents = stored.into_iter().chain([config, manifest]);
     (contents.map(|content| (Digest::sha256_of(&content), content)).collect(), digest)
+}
+
+/// What the image says of itself.
+fn assert_origin(resolved: &Resolved) {
+    let manifest = &resolved.manifests[0];
+    assert_eq!(manifest.history, ["ADD big /", "COPY etc /"]);
+    let name = manifest.base.as_ref().and_then(|base| base.name.as_deref());
+    assert_eq!(name, Some("docker.io/library/debian:12"));
 }
 
 /// The layers as the source delivers them, each compared with its digest.
@@ -121,6 +133,7 @@ async fn an_image_is_read_from_a_registry() {
     let resolved = source.resolve(Some(&tag("v1")), &[]).await.unwrap();
     assert_eq!(resolved.digest, digest);
     assert_eq!(resolved.manifests[0].platform, Some("linux/amd64".parse().unwrap()));
+    assert_origin(&resolved);
     assert_eq!(read_layers(&source, &resolved).await, layers().map(|layer| gzip(&layer)));
     let again = source.resolve(Some(&Reference::Digest(digest)), &[]).await.unwrap();
     assert_eq!(again.manifests[0].layers, resolved.manifests[0].layers);
@@ -189,6 +202,7 @@ async fn an_image_is_read_from_an_oci_layout() {
     let source = OciLayout::new(dir.path(), None);
     let resolved = source.resolve(None, &[]).await.unwrap();
     assert_eq!(resolved.digest, digest);
+    assert_origin(&resolved);
     assert_eq!(read_layers(&source, &resolved).await, layers().map(|layer| gzip(&layer)));
     for name in ["v1", digest.as_str()] {
         let named = OciLayout::new(dir.path(), Some(name.to_owned()));
@@ -259,6 +273,7 @@ async fn a_docker_archive_delivers_its_layers_uncompressed_however_they_are_stor
         let (archive, id) = archive(store);
         for bytes in [archive.clone(), gzip(&archive)] {
             let (resolved, read) = read_archive(&bytes, None).await.unwrap();
+            assert_origin(&resolved);
             assert_eq!(resolved.digest, id);
             assert_eq!(read, layers());
         }

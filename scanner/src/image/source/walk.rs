@@ -42,7 +42,8 @@ pub(super) async fn resolve(
     let digest = root.digest.clone();
     let entries = match manifest::parse(&root.bytes, &root.media_type)? {
         Document::Image(image) => {
-            let manifests = vec![read_image(documents, root.digest, None, image).await?];
+            let root = Entry { digest: root.digest, platform: None, name: None, base: None };
+            let manifests = vec![read_image(documents, root, image).await?];
             return Ok(Resolved { digest, manifests });
         }
         Document::Index(entries) => entries,
@@ -64,7 +65,7 @@ pub(super) async fn resolve(
             }
             Ok(Document::Index(entries)) => pending.extend(entries.into_iter().map(|entry| (entry, depth + 1))),
             Ok(Document::Image(image)) => {
-                let manifest = read_image(documents, entry.digest, entry.platform, image).await?;
+                let manifest = read_image(documents, entry, image).await?;
                 if found.wants(platforms, manifest.platform.as_ref()) {
                     found.manifests.push(manifest);
                 }
@@ -127,15 +128,17 @@ fn covers(wanted: &Platform, platform: &Platform) -> bool {
         && (wanted.variant.is_none() || variant(wanted) == variant(platform))
 }
 
-async fn read_image(
-    documents: &dyn Documents,
-    digest: Digest,
-    stated: Option<Platform>,
-    image: Image,
-) -> Result<Manifest, SourceError> {
+/// The nearest word about the base counts: the manifest's, the index's, then the labels, which are inherited.
+async fn read_image(documents: &dyn Documents, entry: Entry, image: Image) -> Result<Manifest, SourceError> {
     let config = manifest::config(&documents.config(&image.config).await?)?;
-    let platform = config.platform().or(stated);
-    Ok(Manifest { digest, platform, os_version: config.os_version, layers: image.layers })
+    Ok(Manifest {
+        digest: entry.digest,
+        platform: config.platform().or(entry.platform),
+        history: config.lines(image.layers.len()),
+        base: image.base.or(entry.base).or_else(|| config.base()),
+        os_version: config.os_version,
+        layers: image.layers,
+    })
 }
 
 #[cfg(test)]
