@@ -1,5 +1,6 @@
 //! `plimsoll findings`: findings of a running Plimsoll.
 
+use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::finding::{Priority, Severity};
@@ -38,12 +39,24 @@ pub(crate) struct Args {
     /// Only those with (or without) a fixed version
     #[arg(long, value_name = "true|false")]
     fix_available: Option<bool>,
+    /// Only what the image's own Dockerfile added, or only what comes from its base
+    #[arg(long)]
+    layer: Option<Origin>,
     /// At most this many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
     limit: u16,
     /// Print the API's JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Where a package comes from.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Origin {
+    /// The image's own layers
+    App,
+    /// The layers of the image that it is built on
+    Base,
 }
 
 pub(crate) async fn run(global: &Global, args: Args) -> Result<Answer, Failure> {
@@ -56,6 +69,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<Answer, Failure> 
         ("tag", args.tag),
         ("digest", args.digest),
         ("fix_available", args.fix_available.map(|fix| fix.to_string())),
+        ("base", args.layer.map(|layer| (layer == Origin::Base).to_string())),
         ("limit", Some(args.limit.to_string())),
     ];
     let query: Vec<_> = filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
@@ -82,8 +96,8 @@ fn print(answer: &Value) {
 
 /// Findings of the API as a table.
 pub(crate) fn table(findings: &[Value]) -> comfy_table::Table {
-    let mut table =
-        output::table(&["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Image"]);
+    let header = ["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Layer", "Image"];
+    let mut table = output::table(&header);
     for finding in findings {
         let severity = text(finding, "severity").parse().unwrap_or(Severity::Unknown);
         let priority = finding.get("priority").and_then(|priority| Priority::deserialize(priority).ok());
@@ -95,6 +109,7 @@ pub(crate) fn table(findings: &[Value]) -> comfy_table::Table {
             output::clean(text(finding, "package"), 60).into(),
             output::clean(text(finding, "version"), 40).into(),
             output::clean(text(finding, "fixed_version"), 40).into(),
+            output::layer(finding.get("base").and_then(Value::as_bool).unwrap_or_default()).into(),
             image(finding).into(),
         ]);
     }

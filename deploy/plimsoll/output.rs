@@ -117,6 +117,11 @@ pub(crate) fn priority(priority: Priority, is_exploited: bool) -> Cell {
     }
 }
 
+/// What a table says of a package from the layer of a base, and of all others.
+pub(crate) fn layer(is_base: bool) -> &'static str {
+    if is_base { "base" } else { "" }
+}
+
 /// The day of a time in RFC 3339.
 pub(crate) fn day(time: &str) -> &str {
     time.get(..10).unwrap_or(time)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::finding::{Finding, Severity, Vulnerability};
 use shared::image::{Digest, Platform};
 use shared::package::{Distro, Package};
-use shared::report::{AdvisoryStamp, ImageReport, Outcome, Warning};
+use shared::report::{AdvisoryStamp, BaseImage, ImageReport, LayerUse, Outcome, Warning};
 
 use crate::config::Global;
 use crate::output::say;
@@ -80,6 +80,8 @@ struct Document<'a> {
     warnings: &'a [Warning],
     advisories: Option<&'a AdvisoryStamp>,
     distro: Option<&'a Distro>,
+    base: Option<&'a BaseImage>,
+    layers: &'a [LayerUse],
     packages: &'a [Package],
     findings: Vec<Row<'a>>,
 }
@@ -120,9 +122,18 @@ impl<'a> Document<'a> {
             warnings: &image.warnings,
             advisories: image.advisories.as_ref(),
             distro: image.distro.as_ref(),
+            base: image.base.as_ref(),
+            layers: &image.layers,
             packages: &image.packages,
             findings: image.findings.iter().map(row).collect(),
         }
+    }
+}
+
+impl Document<'_> {
+    /// Whether the layer of the finding's package comes from the base.
+    fn is_in_base(&self, finding: &Finding) -> bool {
+        self.layers.iter().any(|layer| layer.base && Some(&layer.digest) == finding.layer.as_ref())
     }
 }
 
@@ -136,6 +147,15 @@ fn print_json(results: &[Document<'_>]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the image is built on, as far as it says so.
+fn say_base(result: &Document<'_>) {
+    let Some(base) = result.base else { return };
+    let digest = base.digest.as_ref().map(|digest| digest.as_str());
+    let name = base.name.as_deref().or(digest).unwrap_or_default();
+    let count = result.layers.iter().filter(|layer| layer.base).count();
+    say!("built on {} ({count} of {} layers)", output::clean(name, 120), result.layers.len());
+}
+
 fn print_table(result: &Document<'_>) {
     let platform = result.platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
     say!("{}{platform}", output::bold(output::clean(&result.target, 200)));
@@ -143,10 +163,12 @@ fn print_table(result: &Document<'_>) {
         say!("{digest}");
     }
     let distro = result.distro.map(|distro| distro.name.as_deref().unwrap_or(&distro.id)).unwrap_or("no distro");
-    say!("{}, {} packages\n", output::clean(distro, 80), result.packages.len());
+    say!("{}, {} packages", output::clean(distro, 80), result.packages.len());
+    say_base(result);
+    say!("");
     if !result.findings.is_empty() {
-        let mut table =
-            output::table(&["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Title"]);
+        let header = ["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Layer", "Title"];
+        let mut table = output::table(&header);
         for row in &result.findings {
             table.add_row(vec![
                 output::priority(row.finding.priority, row.finding.exploited.is_some()),
@@ -155,6 +177,7 @@ fn print_table(result: &Document<'_>) {
                 output::clean(&row.finding.package, 60).into(),
                 output::clean(&row.finding.version, 40).into(),
                 output::clean(row.finding.fixed_version.as_deref().unwrap_or(""), 40).into(),
+                output::layer(result.is_in_base(row.finding)).into(),
                 output::clean(row.title, 90).into(),
             ]);
         }

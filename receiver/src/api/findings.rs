@@ -42,6 +42,8 @@ pub(super) struct FindingParams {
     digest: Option<Digest>,
     /// Whether a fixed version is known.
     fix_available: Option<bool>,
+    /// Whether the package's layer comes from the image's base: `false` is what the image's own Dockerfile added.
+    base: Option<bool>,
     /// The order: `severity` (worst first), `vulnerability` (by id) or `package` (by name).
     #[serde(default)]
     #[param(inline, value_type = Option<FindingSort>)]
@@ -67,6 +69,7 @@ impl FindingParams {
             tag: self.tag,
             digest: self.digest,
             fix_available: self.fix_available,
+            base: self.base,
             sort: self.sort,
         };
         (query, page(self.limit, self.cursor))

@@ -8,7 +8,7 @@ use shared::image::{Digest, Platform, Repository, Tag};
 use shared::job::ScanJob;
 use shared::package::Distro;
 use shared::queue::Topic;
-use shared::report::{AdvisoryStamp, LayerUse, Outcome, Timings, Warning};
+use shared::report::{AdvisoryStamp, BaseImage, LayerUse, Outcome, Timings, Warning};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -143,7 +143,10 @@ pub struct ImageDetail {
     pub warnings: Vec<Warning>,
     /// Database that it was last matched against.
     pub advisories: Option<AdvisoryStamp>,
-    /// From the bottom up.
+    /// What it says it is built on (annotations or labels `org.opencontainers.image.base.*`); else the image of this
+    /// store that its lowest layers are.
+    pub base: Option<BaseImage>,
+    /// From the bottom up, each with the line of the Dockerfile that made it, and whether it is the base's.
     pub layers: Vec<LayerUse>,
     /// What its last good scan cost.
     pub timings: Timings,
@@ -176,6 +179,8 @@ pub struct FindingQuery {
     pub digest: Option<Digest>,
     /// Whether a fixed version is known.
     pub fix_available: Option<bool>,
+    /// Whether the package's layer comes from the image's base.
+    pub base: Option<bool>,
     /// The order.
     pub sort: FindingSort,
 }
@@ -205,6 +210,8 @@ pub struct FindingRow {
     /// The finding.
     #[serde(flatten)]
     pub finding: Finding,
+    /// Whether the package's layer comes from the image that this one is built on. `false` where no base is known.
+    pub base: bool,
     /// Every other name of the vulnerability.
     pub aliases: Vec<String>,
     /// One line about the vulnerability.

@@ -95,6 +95,7 @@ async fn the_document_names_every_filter_of_findings() {
         "tag",
         "digest",
         "fix_available",
+        "base",
         "sort",
         "limit",
         "cursor",

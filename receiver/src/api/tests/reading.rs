@@ -32,8 +32,13 @@ async fn from_registries_down_to_findings() {
 
     let image = api.get(&format!("/images/{}", app())).await.ok();
     assert_eq!(items(&image)[0]["locations"][0]["repository"], "team/app");
+    assert_eq!(items(&image)[0]["base"]["name"], "docker.io/library/debian:12");
+    let lowest = &items(&image)[0]["layers"][0];
+    assert_eq!((&lowest["created_by"], &lowest["base"]), (&json!("ADD rootfs.tar /"), &json!(true)));
     let packages = api.get(&format!("/images/{}/packages", app())).await.ok();
     assert_eq!(texts(items(&packages), "name").len(), 2);
+    assert_eq!(items(&packages)[1]["layer"], lowest["digest"]);
+    assert_eq!(items(&packages)[1]["evidence"], "installed");
     let findings = api.get(&format!("/images/{}/findings", app())).await.ok();
     assert_eq!(texts(items(&findings), "id"), ["CVE-2024-0001", "CVE-2024-0002"]);
 
@@ -49,7 +54,7 @@ async fn findings_pass_every_filter_that_is_given() {
     let api = Api::seeded().await;
     let (app, cli) = (app(), cli());
     let everything = ["CVE-2024-0001 app", "CVE-2024-0001 cli", "CVE-2024-0002 app", "CVE-2024-0003 cli"];
-    let cases: [(String, &[usize]); 25] = [
+    let cases: [(String, &[usize]); 27] = [
         (String::new(), &[0, 1, 2, 3]),
         ("severity=critical".to_owned(), &[0, 1]),
         ("severity=medium".to_owned(), &[]),
@@ -73,6 +78,8 @@ async fn findings_pass_every_filter_that_is_given() {
         (format!("digest={app}"), &[0, 2]),
         ("fix_available=true".to_owned(), &[0, 1, 3]),
         ("fix_available=false".to_owned(), &[2]),
+        ("base=true".to_owned(), &[2]),
+        ("base=false".to_owned(), &[0, 1, 3]),
         (format!("digest={cli}&severity=critical&package=openssl&registry=main&tag=2"), &[1]),
         (format!("digest={app}&tag=2"), &[]),
     ];

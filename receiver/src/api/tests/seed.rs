@@ -6,7 +6,7 @@ use shared::finding::{Finding, Severity, Vulnerability};
 use shared::image::Digest;
 use shared::job::{JobKind, ScanJob};
 use shared::package::{Distro, Package};
-use shared::report::{AdvisoryStamp, ImageReport, Outcome, ScanReport, Timings};
+use shared::report::{AdvisoryStamp, BaseImage, ImageReport, LayerUse, Outcome, ScanReport, Timings};
 use uuid::Uuid;
 
 use super::Api;
@@ -98,8 +98,8 @@ fn report(job: ScanJob, findings: Vec<Finding>) -> ScanReport {
             ecosystem: Some("Debian:12".to_owned()),
         }),
         advisories: Some(AdvisoryStamp { version: "1".to_owned(), built_at: now }),
-        base: None,
-        layers: Vec::new(),
+        base: Some(BaseImage { name: Some("docker.io/library/debian:12".to_owned()), digest: None }),
+        layers: vec![layer("ADD rootfs.tar /", true), layer("COPY app /app", false)],
         packages: findings.iter().map(package).collect(),
         vulnerabilities: findings.iter().map(vulnerability).collect(),
         findings,
@@ -118,6 +118,14 @@ fn report(job: ScanJob, findings: Vec<Finding>) -> ScanReport {
     }
 }
 
+fn layer(line: &str, base: bool) -> LayerUse {
+    LayerUse { digest: made_by(line), size: 1, cached: false, created_by: Some(line.to_owned()), base }
+}
+
+fn made_by(line: &str) -> Digest {
+    Digest::sha256_of(line.as_bytes())
+}
+
 fn finding(id: &str, package: &str, severity: Severity, fixed_version: Option<&str>) -> Finding {
     let (ecosystem, kind, source_name) = match package {
         "requests" => ("PyPI", "pypi", None),
@@ -134,6 +142,7 @@ fn finding(id: &str, package: &str, severity: Severity, fixed_version: Option<&s
         severity,
         fixed_version: fixed_version.map(str::to_owned),
         advisories: vec![id.to_owned()],
+        layer: Some(made_by(if package == "libc6" { "ADD rootfs.tar /" } else { "COPY app /app" })),
         path: "var/lib/dpkg/status".to_owned(),
         ..Finding::default()
     }
@@ -146,6 +155,7 @@ fn package(finding: &Finding) -> Package {
         name: finding.package.clone(),
         version: finding.version.clone(),
         source_name: finding.source_name.clone(),
+        layer: finding.layer.clone(),
         path: finding.path.clone(),
         ..Package::default()
     }

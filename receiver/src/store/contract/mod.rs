@@ -4,6 +4,7 @@ use std::future::Future;
 
 use super::Store;
 
+mod bases;
 pub(super) mod builders;
 mod findings;
 mod intake;
@@ -83,6 +84,11 @@ mod sled {
             dead_letters_are_listed_and_discarded,
             a_report_revives_a_dead_job,
             a_job_whose_report_is_dead_is_dead,
+        },
+        bases::{
+            layers_of_a_known_image_are_marked_as_base,
+            the_base_that_an_image_names_comes_first,
+            findings_are_told_apart_by_base,
         },
         places::{
             an_older_push_does_not_move_a_tag_back,

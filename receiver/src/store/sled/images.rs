@@ -239,6 +239,7 @@ fn detail(tx: &Tx<'_>, digest: &Digest, index: Option<&Digest>) -> Result<Option
         reason: row.and_then(|row| row.reason.clone()),
         warnings: row.map(|row| row.warnings.clone()).unwrap_or_default(),
         advisories: row.and_then(|row| row.advisories.clone()),
+        base: row.and_then(|row| row.base.clone()),
         layers: row.map(|row| row.layers.clone()).unwrap_or_default(),
         timings: row.map(|row| row.timings).unwrap_or_default(),
         scan_id: row.map(|row| row.scan),

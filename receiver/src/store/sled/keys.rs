@@ -66,6 +66,7 @@ tables! {
     Packages = 0x41, "packages";
     Children = 0x42, "children";
     Parents = 0x43, "parents";
+    Stacks = 0x44, "stacks";
     Findings = 0x50, "findings";
     FindingsBySeverity = 0x51, "findings-by-severity";
     FindingsByVulnerability = 0x52, "findings-by-vulnerability";

@@ -29,6 +29,7 @@
 //! | 41 | packages | digest | all packages |
 //! | 42 | children | digest of an index | digests of its scanned manifests |
 //! | 43 | parents | digest of a manifest, digest of an index | |
+//! | 44 | stacks | SHA-256 of a platform and all layers, digest of a manifest with just these | |
 //! | 50 | findings | digest, vulnerability, package, version | the finding, when it was first seen |
 //! | 51 | findings-by-severity | rank, vulnerability, package, version, digest | |
 //! | 52 | findings-by-vulnerability | vulnerability, rank, package, version, digest | |
@@ -65,6 +66,7 @@ use super::{
 };
 
 mod accept;
+mod bases;
 pub(super) mod dump;
 mod findings;
 mod images;

@@ -155,12 +155,17 @@ impl<'a, 'q> Selection<'a, 'q> {
         if !by_name || self.views.locations(&name.digest)?.is_empty() {
             return Ok(false);
         }
-        let FindingQuery { package, ecosystem, fix_available, .. } = self.query;
-        if package.is_none() && ecosystem.is_none() && fix_available.is_none() {
+        let FindingQuery { package, ecosystem, fix_available, base, .. } = self.query;
+        if package.is_none() && ecosystem.is_none() && fix_available.is_none() && base.is_none() {
             return Ok(true);
         }
         let Some(row) = self.tx.get::<FindingRow>(&name.primary())? else { return Ok(false) };
         let finding = row.finding;
+        if let Some(wanted) = *base
+            && self.views.is_in_base(&name.digest, &finding)? != wanted
+        {
+            return Ok(false);
+        }
         let named = |package: &String| finding.package == *package || finding.source_name.as_ref() == Some(package);
         Ok(package.as_ref().is_none_or(named)
             && ecosystem.as_ref().is_none_or(|wanted| is_of(&finding.ecosystem, wanted))

@@ -7,6 +7,7 @@ use shared::report::{ImageReport, Outcome, ScanReport};
 use uuid::Uuid;
 
 use super::accept::{leave_flight, step};
+use super::bases::{self, Marked};
 use super::findings;
 use super::jobs;
 use super::keys::{Key, Table};
@@ -121,6 +122,10 @@ fn record_image(tx: &mut Tx<'_>, image: &ImageReport, scan: Uuid, at: Timestamp)
         counts.add(finding.severity);
     }
     tx.put(Key::of(Table::Packages).digest(&image.digest), &image.packages)?;
+    let Marked { layers, base } = bases::mark(tx, image)?;
+    if is_good(image.outcome) {
+        bases::note(tx, image);
+    }
     let row = ImageRow {
         digest: image.digest.clone(),
         platform: image.platform.clone(),
@@ -129,7 +134,8 @@ fn record_image(tx: &mut Tx<'_>, image: &ImageReport, scan: Uuid, at: Timestamp)
         warnings: image.warnings.clone(),
         distro: image.distro.clone(),
         advisories: image.advisories.clone(),
-        layers: image.layers.clone(),
+        base,
+        layers,
         timings: image.timings,
         packages: u64::try_from(image.packages.len()).unwrap_or(u64::MAX),
         findings: counts,

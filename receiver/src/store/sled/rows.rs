@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared::finding::Finding;
 use shared::image::{Digest, Platform, Repository, Tag};
 use shared::package::Distro;
-use shared::report::{AdvisoryStamp, LayerUse, Outcome, Timings, Warning};
+use shared::report::{AdvisoryStamp, BaseImage, LayerUse, Outcome, Timings, Warning};
 use uuid::Uuid;
 
 use crate::store::SeverityCounts;
@@ -86,6 +86,8 @@ pub(super) struct ImageRow {
     pub(super) warnings: Vec<Warning>,
     pub(super) distro: Option<Distro>,
     pub(super) advisories: Option<AdvisoryStamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<BaseImage>,
     pub(super) layers: Vec<LayerUse>,
     pub(super) timings: Timings,
     pub(super) packages: u64,

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use shared::finding::Vulnerability;
-use shared::image::Platform;
+use shared::finding::{Finding, Vulnerability};
+use shared::image::{Digest, Platform};
 
 use super::findings::Name;
 use super::images::scanned;
 use super::keys::{Key, Table, read_digest};
 use super::places;
 use super::query::{id_of, read_id, same_elsewhere};
-use super::rows::FindingRow;
+use super::rows::{FindingRow, ImageRow};
 use super::tx::Tx;
 use crate::store::{self, AffectedImage, FindingDetail, Location, StoreError};
 use jiff::Timestamp;
@@ -26,9 +26,18 @@ pub(super) struct Views<'a> {
     images: HashMap<Vec<u8>, Rc<Scanned>>,
 }
 
+#[derive(Default)]
 struct Scanned {
     platform: Option<Platform>,
     scanned_at: Option<Timestamp>,
+    base_layers: Vec<Digest>,
+}
+
+impl From<ImageRow> for Scanned {
+    fn from(row: ImageRow) -> Self {
+        let base_layers = row.layers.into_iter().filter(|layer| layer.base).map(|layer| layer.digest).collect();
+        Self { platform: row.platform, scanned_at: Some(row.scanned_at), base_layers }
+    }
 }
 
 impl<'a> Views<'a> {
@@ -52,10 +61,15 @@ impl<'a> Views<'a> {
             return Ok(Rc::clone(known));
         }
         let row = read_digest(digest).map_or(Ok(None), |digest| scanned(self.tx, &digest))?;
-        let scanned_at = row.as_ref().map(|row| row.scanned_at);
-        let image = Rc::new(Scanned { platform: row.and_then(|row| row.platform), scanned_at });
+        let image = Rc::new(row.map(Scanned::from).unwrap_or_default());
         self.images.insert(digest.to_vec(), Rc::clone(&image));
         Ok(image)
+    }
+
+    /// Whether the finding's layer is one of its image's base.
+    pub(super) fn is_in_base(&mut self, digest: &[u8], finding: &Finding) -> Result<bool, StoreError> {
+        let image = self.image(digest)?;
+        Ok(finding.layer.as_ref().is_some_and(|layer| image.base_layers.contains(layer)))
     }
 
     /// The finding of this name, if there still is one.
@@ -71,6 +85,7 @@ impl<'a> Views<'a> {
         Ok(store::FindingRow {
             finding_id: id_of(&name),
             platform: image.platform.clone(),
+            base: self.is_in_base(&name.digest, &row.finding)?,
             aliases: text.aliases,
             title: text.title,
             first_seen: row.first_seen,
