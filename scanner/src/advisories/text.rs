@@ -112,19 +112,24 @@ impl Spool {
     }
 }
 
-/// Reads texts, one after the other, with one decompressor.
-pub struct TextReader(Decompressor<'static>);
+/// Reads texts, one after the other, with one decompressor and one buffer.
+pub struct TextReader {
+    decompressor: Decompressor<'static>,
+    buffer: Vec<u8>,
+}
 
 impl TextReader {
     /// A reader of any number of texts.
     pub fn new() -> Result<Self, Damaged> {
-        Decompressor::new().map(Self).map_err(|_| Damaged("there is no memory to decompress texts"))
+        let decompressor = Decompressor::new().map_err(|_| Damaged("there is no memory to decompress texts"))?;
+        Ok(Self { decompressor, buffer: Vec::with_capacity(Text::MAX_ENCODED) })
     }
 
     pub(super) fn decode(&mut self, frame: &[u8]) -> Result<Text, Damaged> {
-        let bytes = self.0.decompress(frame, Text::MAX_ENCODED);
-        let bytes = bytes.map_err(|_| Damaged("the text of an advisory cannot be decompressed"))?;
-        let mut cursor = Cursor::at(&bytes, 0)?;
+        self.buffer.clear();
+        let read = self.decompressor.decompress_to_buffer(frame, &mut self.buffer);
+        read.map_err(|_| Damaged("the text of an advisory cannot be decompressed"))?;
+        let mut cursor = Cursor::at(&self.buffer, 0)?;
         Ok(Text {
             title: cursor.text()?.to_owned(),
             description: cursor.text()?.to_owned(),
