@@ -65,7 +65,7 @@ fn print_finding(finding: &Finding) {
     }
     if let Some(Epss { score, percentile }) = finding.epss {
         let (chance, below) = (score * 100.0, percentile * 100.0);
-        say!("    exploited within 30 days with a probability of {chance:.2} %, above {below:.0} % of all (EPSS)");
+        say!("    exploited within 30 days with a probability of {chance:.2} %, above {below:.2} % of all (EPSS)");
     }
     if let Some((score, vector)) = finding.score.zip(finding.vector.as_deref()) {
         say!("    CVSS {score:.1}, {}", output::clean(vector, 120));
