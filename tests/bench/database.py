@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The advisory database at the size of all that OSV publishes: import, opening, sharing, matching.
+"""The advisory database at the size of all that OSV publishes: import and opening.
 
     tests/bench/database.py [--binary target/release/plimsoll] [--advisories FOLDER] [--records 600000]
 
@@ -48,51 +48,6 @@ def measure_opening(binary, data):
     row("start of the program to its first look-up", f"{look_up:.0f} ms", "≤ 30 ms", f"`true` takes {best(['true']):.0f} ms")
 
 
-def measure_sharing(binary, data):
-    """Two processes have the database open; what each has of it for itself."""
-    config = data / "bench.toml"
-    processes = []
-    for number in range(2):
-        folder = data / f"process{number}"
-        folder.mkdir()
-        (folder / "advisories").symlink_to(data / "advisories")
-        config = folder / "plimsoll.toml"
-        config.write_text('[log]\nfilter = "error"\n[receiver]\nlisten = "127.0.0.1:0"\n')
-        command = [binary, "--config", config, "--data-dir", folder, "up"]
-        processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    try:
-        mapped = [wait_for(lambda: mapping(process.pid)) for process in processes]
-        for number, (size, private) in enumerate(mapped):
-            row(f"process {number}: mapped, of it private", f"{size / 1024:.0f} MB, {private} kB", "0 kB")
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
-
-
-def mapping(pid):
-    """Kilobytes mapped of the database by a process, and private to it."""
-    size = private = None
-    ours = False
-    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        if "-" in line.split(" ")[0]:
-            ours = line.endswith("advisories.db")
-        elif ours and line.startswith("Size:"):
-            size = int(line.split()[1])
-        elif ours and line.startswith("Private_Dirty:"):
-            private = int(line.split()[1])
-    return (size, private) if size is not None else None
-
-
-def wait_for(probe):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if value := probe():
-            return value
-        time.sleep(0.02)
-    raise SystemExit("waited in vain")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=ROOT / "target" / "release" / "plimsoll", type=pathlib.Path)
@@ -111,7 +66,6 @@ def main():
         print("| What | Measured | Target | Beside it |\n|---|---|---|---|")
         measure_import(binary, data, advisories)
         measure_opening(binary, data)
-        measure_sharing(binary, data)
 
 
 main()
