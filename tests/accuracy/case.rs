@@ -45,15 +45,24 @@ impl Case {
         Self { name, expected, folder: folder.to_owned(), explained }
     }
 
-    /// As `plimsoll scan` wants it.
-    pub(crate) fn target(&self) -> String {
-        let (root, purls) = (self.folder.join("root"), self.folder.join("purls.txt"));
-        if purls.exists() {
-            return format!("purls:{}", purls.display());
+    /// Whether its packages are given, not found.
+    pub(crate) fn is_list(&self) -> bool {
+        self.folder.join("purls.txt").exists()
+    }
+
+    /// As `plimsoll scan` wants it. Compressed package databases are unpacked below `scratch`.
+    pub(crate) fn target(&self, scratch: &Path) -> String {
+        if self.is_list() {
+            return format!("purls:{}", self.folder.join("purls.txt").display());
+        }
+        let root = self.folder.join("root");
+        if root.exists() {
+            return format!("rootfs:{}", root.display());
         }
         let database = Path::new(env!("CARGO_MANIFEST_DIR")).join("scanner/testdata/packagedb").join(&self.name);
-        let root = if root.exists() { root } else { database };
-        format!("rootfs:{}", root.display())
+        let scratch = scratch.join(&self.name);
+        unpack(&database, &scratch);
+        format!("rootfs:{}", scratch.display())
     }
 
     /// What the program says of it.
@@ -94,6 +103,23 @@ impl Case {
         let stale = self.explained.difference(&seen).cloned();
         differences.extend(stale.map(|row| Difference { what: "explanation", row, problem: "explains nothing" }));
         differences
+    }
+}
+
+/// Copies a folder; what is `.zst` there is unpacked here.
+fn unpack(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default();
+        match path.extension() {
+            _ if path.is_dir() => unpack(&path, &to.join(name)),
+            Some(extension) if extension == "zst" => {
+                let bytes = zstd::decode_all(std::fs::File::open(&path).expect("a file")).expect("zstd");
+                std::fs::write(to.join(path.file_stem().unwrap_or_default()), bytes).expect("a copy");
+            }
+            _ => _ = std::fs::copy(&path, to.join(name)).expect("a copy"),
+        }
     }
 }
 

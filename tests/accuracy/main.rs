@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let mut failed = 0;
     for path in &cases {
         let case = Case::read(path);
-        let found = case.found(&plimsoll(data.path(), &["scan", &case.target(), "--format", "json"]).stdout);
+        let found = case.found(&plimsoll(data.path(), &["scan", &case.target(data.path()), "--format", "json"]).stdout);
         scores.add(&case, &found);
         let differences = case.unexplained(&found);
         failed += usize::from(!differences.is_empty());
