@@ -7,6 +7,7 @@
 mod support;
 
 mod advisories;
+mod base_images;
 mod command_line;
 mod demo;
 mod durability;
