@@ -45,6 +45,8 @@ pub struct Squashed {
     pub owned: Vec<OwnedFiles>,
     /// Paths and what could not be read there, for people.
     pub problems: Vec<(String, String)>,
+    /// Digests of the layers, the lowest first.
+    pub layers: Vec<Digest>,
 }
 
 /// A layer of the image at hand.
@@ -67,6 +69,7 @@ pub fn squash(layers: &[Layer], catalogers: &[&dyn Cataloger]) -> Squashed {
         squashed.problems.extend(layer.contents.problems.iter().cloned());
     }
     squashed.problems.extend(stack.unread_links(layers, catalogers));
+    squashed.layers = layers.iter().filter_map(|layer| layer.digest.clone()).collect();
     squashed
 }
 

@@ -54,7 +54,7 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     let mut packages: Vec<_> = squashed.packages.into_iter().map(|found| place(found, distro.as_ref())).collect();
     packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     packages.dedup();
-    owners::assign(&mut packages, &squashed.owned, |package| is_distro_purl(&package.purl));
+    owners::assign(&mut packages, &squashed.owned, &squashed.layers, |package| is_distro_purl(&package.purl));
     locks::drop_installed_projects(&mut packages);
     let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
     warnings.extend(unknown_distro(&packages, distro.as_ref()));

@@ -2,23 +2,45 @@
 //!
 //! Its vendor builds it, patches it without changing its version, and answers for it by advisories of its own. So such a
 //! package is listed with its owner, and [matched](crate::matcher) by the distribution's advisories alone.
+//!
+//! A file that a layer above the owner's brings again with another package in it is no longer the owner's: `npm install -g
+//! npm` writes over the npm of the distribution, whose database does not notice.
 
 use std::collections::HashMap;
 
+use shared::image::Digest;
 use shared::package::Package;
 
 use crate::catalogers::{OwnedFiles, owner_key};
 
-/// Gives every package whose file is owned its owner. The distribution's own packages have none.
-pub(super) fn assign(packages: &mut [Package], owned: &[OwnedFiles], is_of_distro: impl Fn(&Package) -> bool) {
+/// Gives every package whose file is owned its owner. The distribution's own packages have none. `layers` are those of the
+/// image, the lowest first.
+pub(super) fn assign(
+    packages: &mut [Package],
+    owned: &[OwnedFiles],
+    layers: &[Digest],
+    is_of_distro: impl Fn(&Package) -> bool,
+) {
+    let height = |package: &Package| layers.iter().position(|layer| Some(layer) == package.layer.as_ref());
     let mut by_file: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, package) in packages.iter().enumerate().filter(|(_, package)| !is_of_distro(package)) {
-        let file = package.path.split("!/").next().unwrap_or_default();
-        by_file.entry(owner_key(file)).or_default().push(index);
+    let mut owners: HashMap<String, Option<usize>> = HashMap::new();
+    for (index, package) in packages.iter().enumerate() {
+        if is_of_distro(package) {
+            let highest = owners.entry(package.name.clone()).or_default();
+            *highest = (*highest).max(height(package));
+        } else {
+            let file = package.path.split("!/").next().unwrap_or_default();
+            by_file.entry(owner_key(file)).or_default().push(index);
+        }
     }
     for OwnedFiles { package: owner, files } in owned {
+        let since = owners.get(owner).copied();
         for index in files.iter().filter_map(|file| by_file.get(file)).flatten() {
-            packages[*index].owner = Some(owner.clone());
+            let package = &mut packages[*index];
+            // Where the owner is recorded under another name, nobody can tell since when it is there.
+            if since.is_none_or(|since| height(package) <= since) {
+                package.owner = Some(owner.clone());
+            }
         }
     }
 }
@@ -30,6 +52,7 @@ mod tests {
 
     use shared::shutdown::Shutdown;
 
+    use super::*;
     use crate::catalogers::CATALOGERS;
     use crate::image::limits::Limits;
     use crate::image::rootfs;
@@ -57,5 +80,60 @@ mod tests {
             ]
         );
         assert!(inventory.warnings.is_empty(), "{:?}", inventory.warnings);
+    }
+
+    /// Name, version and owner of what is in `packages`, each with its path and the number of its layer.
+    fn owners(packages: &[(&str, &str, &str, &str, u8)], owned: &[&str]) -> Vec<(String, Option<String>)> {
+        let layer = |number: u8| Digest::sha256_of(&[number]);
+        let mut packages: Vec<Package> = packages
+            .iter()
+            .map(|(kind, name, version, path, number)| Package {
+                purl: format!("pkg:{kind}/{name}@{version}"),
+                name: (*name).to_owned(),
+                version: (*version).to_owned(),
+                path: (*path).to_owned(),
+                layer: Some(layer(*number)),
+                ..Package::default()
+            })
+            .collect();
+        let files = owned.iter().map(|path| owner_key(path)).collect();
+        let owned = [OwnedFiles { package: "npm".to_owned(), files }];
+        assign(&mut packages, &owned, &[layer(0), layer(1), layer(2)], |package| package.purl.starts_with("pkg:apk/"));
+        packages.into_iter().map(|package| (format!("{} {}", package.name, package.version), package.owner)).collect()
+    }
+
+    #[test]
+    fn a_layer_above_that_writes_over_an_owned_file_takes_it_from_its_owner() {
+        let (npm, tar, new) = (
+            "usr/lib/node_modules/npm/package.json",
+            "usr/lib/node_modules/npm/node_modules/tar/package.json",
+            "usr/lib/node_modules/npm/node_modules/new/package.json",
+        );
+        let all = owners(
+            &[
+                ("apk", "npm", "10.2.5-r0", "lib/apk/db/installed", 1),
+                ("npm", "npm", "10.9.0", npm, 2),
+                ("npm", "tar", "6.1.0", tar, 1),
+                ("npm", "new", "1.0.0", new, 2),
+            ],
+            &[npm, tar],
+        );
+        let owned: Vec<_> = all.iter().filter(|(_, owner)| owner.is_some()).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(owned, ["tar 6.1.0"]);
+    }
+
+    #[test]
+    fn an_upgraded_owner_keeps_what_it_did_not_change() {
+        let (old, new) =
+            ("usr/lib/node_modules/npm/package.json", "usr/lib/node_modules/npm/node_modules/a/package.json");
+        let packages = [
+            ("apk", "npm", "10.9.0-r0", "lib/apk/db/installed", 2),
+            ("npm", "a", "1.0.0", old, 0),
+            ("npm", "b", "1.0.0", new, 2),
+        ];
+        let all = owners(&packages, &[old, new]);
+        assert!(all[1..].iter().all(|(_, owner)| owner.as_deref() == Some("npm")), "{all:?}");
+        let all = owners(&packages[1..], &[old, new]);
+        assert!(all.iter().all(|(_, owner)| owner.as_deref() == Some("npm")), "{all:?}");
     }
 }
