@@ -92,7 +92,11 @@ fn language_version<'p>(package: &'p Package, ecosystem: &str) -> Cow<'p, str> {
         return package.version.as_str().into();
     }
     let version = package.version.trim().trim_start_matches(['g', 'o', 'v']);
-    let version = version.split([' ', '+', '-']).next().unwrap_or_default();
+    let version = version.split([' ', '+']).next().unwrap_or_default();
+    if ["-beta.", "-devel", "-rc."].iter().any(|before| version.contains(before)) {
+        return version.into();
+    }
+    let version = version.split('-').next().unwrap_or_default();
     let digits = version.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(version.len());
     let (release, before) = version.split_at(digits);
     let mut parts = release.split('.').filter(|part| !part.is_empty());
@@ -163,6 +167,8 @@ mod tests {
             ("go1.21rc2", "1.21.0-rc.2"),
             ("go1.22.5 X:boringcrypto", "1.22.5"),
             ("go1.19.4-fips", "1.19.4"),
+            ("1.21.0-rc.2", "1.21.0-rc.2"),
+            ("1.23.0-devel", "1.23.0-devel"),
             ("devel", "0.0.0"),
         ] {
             assert_eq!(looked_up("Go", &package("stdlib", written, None)), [format!("stdlib {meant}")]);
