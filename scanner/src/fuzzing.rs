@@ -1,6 +1,8 @@
 //! Every parser of what comes from outside, by name, for the fuzz targets in `tests/fuzz`. Whatever is registered in
 //! [`CATALOGERS`] or [`SCHEMES`] is here by itself.
 
+use std::io::Write;
+
 use shared::image::Digest;
 use shared::shutdown::Shutdown;
 
@@ -38,9 +40,11 @@ impl Parser {
 pub fn parsers() -> Vec<Parser> {
     let mut parsers = vec![
         Parser::new("advisories-import", import),
+        Parser::new("challenge", |input| text(input, shared::registry::read_challenge)),
         Parser::new("cvss", |input| text(input, |vector| _ = Scored::read(vector))),
+        Parser::new("docker-archive", docker_archive),
         Parser::new("image-documents", |input| {
-            source::read_documents(input);
+            source::fuzzing::read_documents(input);
             true
         }),
         Parser::new("layer", |input| {
@@ -69,9 +73,13 @@ pub fn parsers() -> Vec<Parser> {
 pub fn seeds(path: &str, contents: &[u8]) -> Vec<(String, Vec<u8>)> {
     CATALOGERS
         .iter()
-        .filter(|cataloger| cataloger.wants(path) || cataloger.wants_executable(path))
+        .filter(|cataloger| cataloger.wants(path) || is_program(contents) && cataloger.wants_executable(path))
         .map(|cataloger| (name_of(*cataloger), [path.as_bytes(), b"\n", contents].concat()))
         .collect()
+}
+
+fn is_program(contents: &[u8]) -> bool {
+    contents.starts_with(b"\x7fELF")
 }
 
 fn name_of(cataloger: &dyn Cataloger) -> String {
@@ -104,6 +112,15 @@ fn import(input: &[u8]) -> bool {
         return false;
     }
     let _ = Folder::new(folder.path().join("imported")).import(&[path], &|_| {});
+    true
+}
+
+fn docker_archive(input: &[u8]) -> bool {
+    let Ok(mut archive) = tempfile::NamedTempFile::new() else { return false };
+    if archive.write_all(input).is_err() {
+        return false;
+    }
+    source::fuzzing::read_docker_archive(archive.path());
     true
 }
 

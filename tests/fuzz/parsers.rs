@@ -12,7 +12,10 @@ use scanner::fuzzing::Parser;
 static PARSER: LazyLock<Parser> = LazyLock::new(|| {
     let Ok(name) = std::env::var("PARSER") else { seeds::write_and_exit() };
     let parser = parsers().into_iter().find(|parser| parser.name == name);
-    parser.unwrap_or_else(|| panic!("there is no parser {name:?}"))
+    parser.unwrap_or_else(|| {
+        eprintln!("there is no parser {name:?}");
+        std::process::exit(2)
+    })
 });
 
 fn parsers() -> Vec<Parser> {

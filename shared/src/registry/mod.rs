@@ -19,6 +19,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+#[cfg(feature = "fuzzing")]
+pub use auth::read_challenge;
 pub use blob::BlobStream;
 pub use client::{RawManifest, RegistryClient};
 pub use error::RegistryError;

@@ -140,6 +140,18 @@ fn is_same_image(one: &str, other: &str) -> bool {
     one == other || parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
+/// Reads the images and layers of an archive, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read_all(file: &Path) {
+    const LAYER_LIMIT: u64 = 1 << 20;
+    let Ok(opened) = Opened::read(file, None) else { return };
+    for path in opened.layers.values() {
+        if let Ok(layer) = opened.tarball.decompressed(path) {
+            let _ = io::copy(&mut layer.take(LAYER_LIMIT), &mut io::sink());
+        }
+    }
+}
+
 fn unreadable(file: &Path, error: &io::Error) -> SourceError {
     permanent(format!("cannot read {} as an archive of docker save: {error}", file.display()))
 }

@@ -5,6 +5,8 @@
 //! and the URLs that a manifest may name for its layers are never followed.
 
 mod docker_archive;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod manifest;
 mod oci_layout;
 mod origin;
@@ -24,13 +26,6 @@ use super::SourceError;
 
 /// Longest manifest, index or image configuration that is read, in bytes: what registries themselves accept at most.
 const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
-
-/// Reads `bytes` as every kind of document, for fuzzing.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn read_documents(bytes: &[u8]) {
-    let _ = manifest::parse(bytes, "");
-    let _ = manifest::config(bytes).map(|config| config.platform());
-}
 
 fn permanent(reason: impl Into<String>) -> SourceError {
     SourceError::Permanent(reason.into())

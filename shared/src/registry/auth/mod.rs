@@ -21,6 +21,14 @@ use super::http::Http;
 use super::{RegistryConfig, RegistryError};
 use crate::image::Repository;
 
+/// Reads a `WWW-Authenticate` header, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn read_challenge(header: &str) {
+    if let Ok(header) = HeaderValue::from_str(header) {
+        let _ = Challenge::from_headers(&HeaderMap::from_iter([(reqwest::header::WWW_AUTHENTICATE, header)]));
+    }
+}
+
 /// Repositories whose login is remembered; beyond it all are forgotten and logged in again as needed.
 const MAX_SESSIONS: usize = 4096;
 
