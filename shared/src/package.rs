@@ -71,3 +71,10 @@ pub struct Distro {
     /// Ecosystem in OSV's words, such as `Debian:12`; `None` where OSV has none.
     pub ecosystem: Option<String>,
 }
+
+impl Distro {
+    /// `debian 12`, or `arch`, which has no versions.
+    pub fn label(&self) -> String {
+        self.version.as_ref().map_or_else(|| self.id.clone(), |version| format!("{} {version}", self.id))
+    }
+}

@@ -150,27 +150,30 @@ fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warni
     let unplaced =
         packages.iter().filter(|package| package.ecosystem.is_none() && is_distro_purl(&package.purl)).count();
     let Some(distro) = distro else {
-        let message =
-            format!("{unplaced} packages are of a distribution that nothing names: there is no os-release file");
+        let message = format!(
+            "{unplaced} packages could not be matched: there is no os-release file, so nothing names their distribution"
+        );
         return (unplaced > 0).then(|| Warning { code: "unknown-distro".to_owned(), message });
     };
-    let what = format!("{} {}", distro.id, distro.version.as_deref().unwrap_or("without a version"));
+    let what = distro.label();
     if distro.ecosystem.is_some() {
-        let message = format!("{unplaced} packages are in a format that is not that of {what}, and were not matched");
+        let message = format!("{unplaced} packages could not be matched: their format is not that of {what}");
         return (unplaced > 0).then(|| Warning { code: "unknown-distro".to_owned(), message });
     }
     let gap = Gap::of(distro);
-    let message = format!("{unplaced} packages are of {what} and were not matched: {}", gap.why());
+    let message = format!("{unplaced} packages of {what} could not be matched: {}", gap.why());
     Some(Warning { code: gap.code().to_owned(), message })
 }
 
-/// Packages of no distribution and of no ecosystem: programs that are known by their version strings, say.
+/// Packages of no distribution and of no ecosystem: programs that are known by their version strings, say. One that a
+/// package of the distribution brought is no gap of its own: that package is matched, or is a gap.
 fn unknown_kinds(packages: &[Package]) -> Option<Warning> {
-    let is_unplaced = |package: &&Package| package.ecosystem.is_none() && !is_distro_purl(&package.purl);
+    let is_unplaced =
+        |package: &&Package| package.ecosystem.is_none() && package.owner.is_none() && !is_distro_purl(&package.purl);
     let mut unplaced = packages.iter().filter(is_unplaced);
     let first = unplaced.next()?;
     let message = format!(
-        "{} packages are of no ecosystem that has advisories, and were not matched; {} the first",
+        "{} packages could not be matched: OSV publishes no advisories for what they are; the first: {}",
         unplaced.count() + 1,
         first.purl
     );

@@ -113,6 +113,13 @@ fn what_is_of_no_ecosystem_is_a_gap() {
 }
 
 #[test]
+fn a_program_that_a_package_of_the_distribution_brought_is_no_gap() {
+    let program = Package { purl: "pkg:generic/openssl@3.0.1".into(), ..Package::default() };
+    assert!(unknown_kinds(std::slice::from_ref(&program)).is_some());
+    assert_eq!(unknown_kinds(&[Package { owner: Some("openssl".into()), ..program }]), None);
+}
+
+#[test]
 fn windows_is_known_by_its_build() {
     let mut inventory = assemble(Squashed { packages: vec![found("npm", "a", "1", None)], ..Squashed::default() });
     inventory.set_windows(Some("10.0.20348.2031".to_owned()));

@@ -19,9 +19,9 @@ pub(super) fn warning(distro: &Distro, has_pro: bool, now: Timestamp) -> Option<
     let version = distro.version.as_deref()?;
     let end = end_of(&id.to_ascii_lowercase(), version)?;
     let message = format!(
-        "{} {version} reached its end of life on {end}: since then its vendor writes no advisories that hold for every \
-         user, so what is not found may still be there",
-        distro.id
+        "{} reached its end of life on {end}: vulnerabilities found since then have no advisories for it; upgrade to a \
+         release with support",
+        distro.label()
     );
     (now.to_zoned(TimeZone::UTC).date() > end).then(|| gaps::warning("end-of-life", message))
 }

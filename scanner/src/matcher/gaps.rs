@@ -73,20 +73,22 @@ impl<'p> Gaps<'p> {
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let uncovered = self.uncovered.iter().map(|(ecosystem, packages)| {
             let message = format!(
-                "the advisory database holds nothing for {ecosystem}: its packages ({packages} here) were not matched"
+                "the advisory database has nothing for {ecosystem}, so its packages ({packages} here) were not matched; \
+                 `plimsoll advisories update` or `import` brings what there is"
             );
             warning("no-advisories", message)
         });
         let undecided = self.undecided.iter().map(|((ecosystem, code), unjudged)| {
             let Unjudged { packages, advisories, first } = unjudged;
-            let message =
-                format!("{packages} packages of {ecosystem} could not be judged by {advisories} advisories; {first}");
+            let message = format!(
+                "{packages} packages of {ecosystem} could not be judged by {advisories} advisories; the first: {first}"
+            );
             warning(code, message)
         });
         let unidentified = self.unidentified.iter().map(|Unidentified { packages, first }| {
             let message = format!(
-                "{packages} Java archives are known by their file names alone, which do not tell whose they are, and \
-                 were not matched; {first} the first"
+                "{packages} Java archives could not be matched: only their file names are known, which do not tell whose \
+                 they are; the first: {first}"
             );
             warning("unidentified-packages", message)
         });
