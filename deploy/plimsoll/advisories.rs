@@ -160,8 +160,8 @@ fn merge(sources: &[SourceReport], list: fn(&SourceReport) -> &Counted) -> Count
 
 fn print_examples(what: &str, reasons: &Counted) {
     for (reason, examples) in reasons {
-        let first = output::clean(&examples.first.join(", "), 120);
-        say!("  {what}: {:>6}  {} (such as {first})", examples.count, reason.as_str());
+        let first = output::clean(examples.first.first().map_or("", String::as_str), 32);
+        say!("  {what}: {} {} (such as {first})", examples.count, reason.as_str());
     }
 }
 

@@ -44,7 +44,7 @@ fn print(explanation: &Explanation, id: Option<&str>) {
         let known = if known { "the database has it, for other packages" } else { "the database does not have it" };
         say!("\nNo advisory for this package goes by {id}; {known}.");
     }
-    say!("\n{}", output::bold(format!("{} findings", explanation.findings.len())));
+    say!("\n{}", output::bold(output::count(explanation.findings.len(), "finding")));
     explanation.findings.iter().for_each(print_finding);
     for warning in &explanation.warnings {
         say!("  {}: {}", warning.code, warning.message);

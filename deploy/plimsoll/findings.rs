@@ -96,6 +96,10 @@ fn print(answer: &Value) {
 
 /// Findings of the API as a table.
 pub(crate) fn table(findings: &[Value]) -> comfy_table::Table {
+    output::fitted(|room| table_with(findings, room))
+}
+
+fn table_with(findings: &[Value], room: usize) -> comfy_table::Table {
     let header = ["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Layer", "Image"];
     let mut table = output::table(&header);
     for finding in findings {
@@ -106,7 +110,7 @@ pub(crate) fn table(findings: &[Value]) -> comfy_table::Table {
             output::priority(priority.unwrap_or_default(), is_exploited),
             output::severity(severity),
             output::clean(text(finding, "id"), 40).into(),
-            output::clean(text(finding, "package"), 60).into(),
+            output::package(text(finding, "package"), room).into(),
             output::clean(text(finding, "version"), 40).into(),
             output::clean(text(finding, "fixed_version"), 40).into(),
             output::layer(finding.get("base").and_then(Value::as_bool).unwrap_or_default()).into(),

@@ -60,13 +60,14 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Prints a table, one line for each row. On a terminal that is too narrow the last column is cut, or left out where
+/// Prints a table, one line for each row, without columns that have nothing to say. On a terminal that is too narrow the last column is cut, or left out where
 /// it would say nothing; if that is not enough, others are cut, but never the first three: they are what people look for
 /// and copy.
 pub(crate) fn print_table(mut table: Table) {
     for row in table.row_iter_mut() {
         row.max_height(1);
     }
+    hide_empty(&mut table);
     if let Some(width) = table.width() {
         fit(&mut table, width);
     }
@@ -76,24 +77,63 @@ pub(crate) fn print_table(mut table: Table) {
     say!("{}", table.trim_fmt());
 }
 
+fn hide_empty(table: &mut Table) {
+    let has_content =
+        |index: usize, row: &Row| row.cell_iter().nth(index).is_some_and(|cell| !cell.content().is_empty());
+    let columns = 0..table.column_iter().count();
+    let empty: Vec<usize> = columns.filter(|index| !table.row_iter().any(|row| has_content(*index, row))).collect();
+    for index in empty {
+        constrain(table, index, ColumnConstraint::Hidden);
+    }
+}
+
 fn fit(table: &mut Table, width: u16) {
     table.set_width(width);
     let widths = table.column_max_content_widths();
-    let Some((last, others)) = widths.split_last() else { return };
-    let taken: u16 = others.iter().map(|column| column + GAP).sum();
-    let hidden = width < taken + NARROWEST.min(*last);
-    let whole = if taken <= width + GAP { others.len() } else { 3 };
-    for (index, column) in table.column_iter_mut().enumerate() {
-        if index < whole {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        if index == others.len() && hidden {
-            column.set_constraint(ColumnConstraint::Hidden);
-        }
-        if index + usize::from(hidden) == others.len() {
-            column.set_padding((0, 0));
-        }
+    let shown = table.column_iter().zip(widths).enumerate().filter(|(_, (column, _))| !column.is_hidden());
+    let mut shown: Vec<(usize, u16)> = shown.map(|(index, (_, width))| (index, width)).collect();
+    let Some((last, last_width)) = shown.pop() else { return };
+    let taken: u16 = shown.iter().map(|(_, width)| width + GAP).sum();
+    let hides_last = width < taken + NARROWEST.min(last_width);
+    let whole = if taken <= width + GAP { shown.len() } else { 3 };
+    for (index, _) in shown.iter().take(whole) {
+        constrain(table, *index, ColumnConstraint::ContentWidth);
     }
+    let end = if hides_last { shown.last().map_or(last, |(index, _)| *index) } else { last };
+    if end != last {
+        constrain(table, last, ColumnConstraint::Hidden);
+    }
+    if let Some(column) = table.column_mut(end) {
+        column.set_padding((0, 0));
+    }
+}
+
+fn constrain(table: &mut Table, index: usize, constraint: ColumnConstraint) {
+    if let Some(column) = table.column_mut(index) {
+        column.set_constraint(constraint);
+    }
+}
+
+/// The table that `build` makes: with whole names, or on a terminal that has no room for them with names of so many
+/// characters ([`package`]).
+pub(crate) fn fitted(build: impl Fn(usize) -> Table) -> Table {
+    let table = build(usize::MAX);
+    let widths = table.column_max_content_widths();
+    let needed: u16 = widths.iter().rev().skip(1).map(|width| width + GAP).sum();
+    match table.width() {
+        Some(width) if needed > width + GAP => build(usize::from(width / 7)),
+        _ => table,
+    }
+}
+
+/// A package's name in `room` characters. Of a name with a namespace the end tells more than the beginning.
+pub(crate) fn package(name: &str, room: usize) -> String {
+    let name = clean(name, 60);
+    let length = name.chars().count();
+    if length <= room || !name.contains([':', '/']) {
+        return name;
+    }
+    std::iter::once('…').chain(name.chars().skip(length + 1 - room)).collect()
 }
 
 /// A severity in its colour.
@@ -136,6 +176,12 @@ pub(crate) fn clean(text: &str, width: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// `1 finding`, `2 findings`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 /// How many findings of each severity, worst first: `2 critical, 5 high`.

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use shared::finding::{Finding, Severity, Vulnerability};
 use shared::image::{Digest, Platform};
-use shared::package::{Distro, Package};
+use shared::package::{Distro, Evidence, Package};
 use shared::report::{AdvisoryStamp, BaseImage, ImageReport, LayerUse, Outcome, Warning};
 
 use crate::config::Global;
@@ -135,6 +135,25 @@ impl Document<'_> {
     fn is_in_base(&self, finding: &Finding) -> bool {
         self.layers.iter().any(|layer| layer.base && Some(&layer.digest) == finding.layer.as_ref())
     }
+
+    /// What is out of the ordinary: a package of the base, or one that is known by less than an installation.
+    fn note(&self, finding: &Finding) -> String {
+        let base = self.is_in_base(finding).then_some("base");
+        let found = |package: &&Package| package.purl == finding.purl && package.path == finding.path;
+        let evidence = self.packages.iter().find(found).and_then(|package| evidence(package.evidence));
+        base.into_iter().chain(evidence).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// How a package is known, where it is not simply installed or built in.
+fn evidence(evidence: Evidence) -> Option<&'static str> {
+    match evidence {
+        Evidence::Installed | Evidence::BuildInfo => None,
+        Evidence::Sbom => Some("sbom"),
+        Evidence::LockFile => Some("lock file"),
+        Evidence::VersionString => Some("version string"),
+        Evidence::FileName => Some("file name"),
+    }
 }
 
 /// One object; of an index with several platforms an array of them.
@@ -156,6 +175,41 @@ fn say_base(result: &Document<'_>) {
     say!("built on {} ({count} of {} layers)", output::clean(name, 120), result.layers.len());
 }
 
+/// Whether the result holds all that there is to know; if not, each gap.
+fn say_outcome(result: &Document<'_>) {
+    match result.outcome {
+        Outcome::Complete if result.packages.is_empty() => say!("complete: it has no package that could be matched"),
+        Outcome::Complete => say!("complete: every package was matched"),
+        Outcome::Partial => {
+            let gaps = output::count(result.warnings.len(), "gap");
+            say!("{}: {gaps}, behind which more may be hidden", output::red(Outcome::Partial.as_str()));
+        }
+        outcome => say!("{}: {}", output::red(outcome.as_str()), output::clean(result.reason.unwrap_or(""), 400)),
+    }
+    for warning in result.warnings {
+        say!("  {}: {}", warning.code, output::clean(&warning.message, 400));
+    }
+}
+
+/// One line for each finding; names of packages have `room` characters.
+fn table_of_findings(result: &Document<'_>, room: usize) -> comfy_table::Table {
+    let header = ["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Note", "Title"];
+    let mut table = output::table(&header);
+    for row in &result.findings {
+        table.add_row(vec![
+            output::priority(row.finding.priority, row.finding.exploited.is_some()),
+            output::severity(row.finding.severity),
+            output::clean(&row.finding.id, 40).into(),
+            output::package(&row.finding.package, room).into(),
+            output::clean(&row.finding.version, 40).into(),
+            output::clean(row.finding.fixed_version.as_deref().unwrap_or(""), 40).into(),
+            result.note(row.finding).into(),
+            output::clean(row.title, 90).into(),
+        ]);
+    }
+    table
+}
+
 fn print_table(result: &Document<'_>) {
     let platform = result.platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
     say!("{}{platform}", output::bold(output::clean(&result.target, 200)));
@@ -163,39 +217,19 @@ fn print_table(result: &Document<'_>) {
         say!("{digest}");
     }
     let distro = result.distro.map(|distro| distro.name.as_deref().unwrap_or(&distro.id)).unwrap_or("no distro");
-    say!("{}, {} packages", output::clean(distro, 80), result.packages.len());
+    say!("{}, {}", output::clean(distro, 80), output::count(result.packages.len(), "package"));
     say_base(result);
     say!("");
     if !result.findings.is_empty() {
-        let header = ["Priority", "Severity", "Vulnerability", "Package", "Installed", "Fixed in", "Layer", "Title"];
-        let mut table = output::table(&header);
-        for row in &result.findings {
-            table.add_row(vec![
-                output::priority(row.finding.priority, row.finding.exploited.is_some()),
-                output::severity(row.finding.severity),
-                output::clean(&row.finding.id, 40).into(),
-                output::clean(&row.finding.package, 60).into(),
-                output::clean(&row.finding.version, 40).into(),
-                output::clean(row.finding.fixed_version.as_deref().unwrap_or(""), 40).into(),
-                output::layer(result.is_in_base(row.finding)).into(),
-                output::clean(row.title, 90).into(),
-            ]);
-        }
-        output::print_table(table);
+        output::print_table(output::fitted(|room| table_of_findings(result, room)));
     }
     let severities = result.findings.iter().map(|row| row.finding.severity);
-    say!("{}: {}", output::bold(format!("{} findings", result.findings.len())), output::summary(severities));
+    say!("{}: {}", output::bold(output::count(result.findings.len(), "finding")), output::summary(severities));
     let exploited = result.findings.iter().filter(|row| row.finding.exploited.is_some()).count();
     if exploited > 0 {
         say!("{}", output::bold(format!("{exploited} of them known to be exploited (KEV)")));
     }
-    match result.outcome {
-        Outcome::Complete => {}
-        outcome => say!("{} {}", output::red(outcome.as_str()), output::clean(result.reason.unwrap_or(""), 400)),
-    }
-    for warning in result.warnings {
-        say!("  {}: {}", warning.code, output::clean(&warning.message, 400));
-    }
+    say_outcome(result);
     if let Some(stamp) = result.advisories {
         say!("advisories of {} (version {})", stamp.built_at, stamp.version);
     }

@@ -46,7 +46,8 @@ fn gaps(warnings: &[Warning]) -> Option<String> {
     match warnings {
         [] => None,
         [only] => Some(only.message.clone()),
-        [first, others @ ..] => Some(format!("{} (and {} more warnings)", first.message, others.len())),
+        [first, other] => Some(format!("{}; and: {}", first.message, other.message)),
+        [first, others @ ..] => Some(format!("{}; and {} more gaps", first.message, others.len())),
     }
 }
 

@@ -153,7 +153,10 @@ pub(super) fn read_all(file: &Path) {
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> SourceError {
-    permanent(format!("cannot read {} as an archive of docker save: {error}", file.display()))
+    // Of what is no archive, the reader quotes the content on further lines.
+    let error = error.to_string();
+    let why = error.lines().next().unwrap_or_default();
+    permanent(format!("cannot read {} as an archive of docker save: {why}", file.display()))
 }
 
 async fn blocking<T: Send + 'static>(
