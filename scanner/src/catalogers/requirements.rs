@@ -43,11 +43,10 @@ impl Cataloger for Requirements {
             if !is_first {
                 continue;
             }
-            if let Some((name, version)) = pin(&line.text) {
-                match line.damage() {
-                    Some(damage) => found.problem(format!("line {} {damage}", line.number)),
-                    None => keep(found, "pypi", name, version)?,
-                }
+            let pin = pin(&line.text);
+            match line.damage().filter(|_| line.is_cut || pin.is_some()) {
+                Some(damage) => found.problem(format!("line {} {damage}", line.number)),
+                None => pin.map_or(Ok(()), |(name, version)| keep(found, "pypi", name, version))?,
             }
         }
         Ok(())
@@ -75,7 +74,7 @@ fn pin(line: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogers::fixtures::assert_lists_expected;
+    use crate::catalogers::fixtures::{assert_lists_expected, catalog};
 
     #[test]
     fn lists_what_pip_would_install() {
@@ -96,6 +95,12 @@ mod tests {
         ] {
             assert!(!Requirements.wants(path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_line_without_end_is_a_problem() {
+        let found = catalog(&Requirements, "a==1 ".repeat(20_000).as_bytes());
+        assert_eq!((found.packages.len(), found.problems), (0, vec!["line 1 is longer than 64 KiB".to_owned()]));
     }
 
     #[test]
