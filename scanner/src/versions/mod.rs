@@ -20,6 +20,8 @@ mod rubygems;
 mod semver;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 pub use check::{CheckReport, Failure, UnknownEcosystem, check};
 
@@ -40,6 +42,12 @@ pub const SCHEMES: &[&dyn Scheme] = &[
     &rubygems::RubyGems,
     &semver::Semver,
 ];
+
+/// The order of each ecosystem: matching asks for it for every range.
+static BY_ECOSYSTEM: LazyLock<HashMap<&str, &dyn Scheme>> = LazyLock::new(|| {
+    let of = |scheme: &&'static dyn Scheme| scheme.ecosystems().iter().map(|name| (*name, *scheme)).collect::<Vec<_>>();
+    SCHEMES.iter().flat_map(of).collect()
+});
 
 /// Ecosystems that rebuild the packages of the one after the colon: `Docker Hardened Images:Debian:13`.
 const REPACKAGERS: &[&str] = &["Docker Hardened Images", "Echo", "Root", "TuxCare"];
@@ -76,7 +84,7 @@ impl InvalidVersion {
 /// The order of `ecosystem`, which is in OSV's words with or without a release: `Debian:12`, `PyPI`.
 /// `None` where no order is known here.
 pub fn scheme_for(ecosystem: &str) -> Option<&'static dyn Scheme> {
-    let order_of = |name| SCHEMES.iter().copied().find(|scheme| scheme.ecosystems().contains(&name));
+    let order_of = |name| BY_ECOSYSTEM.get(name).copied();
     order_of(ecosystem).or_else(|| match ecosystem.split_once(':')? {
         (name, packages_of) if REPACKAGERS.contains(&name) => scheme_for(packages_of),
         (name, _release) => order_of(name),
