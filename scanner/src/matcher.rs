@@ -112,7 +112,8 @@ impl<'d> Matcher<'d> {
         let end = distro.and_then(|distro| end_of_life::warning(distro, has_pro, self.now));
         matching.matched.warnings.extend(end);
         matching.matched.warnings.extend(self.database.staleness(self.now));
-        matching.matched.findings.sort_by(rating::order);
+        matching.found.sort_by(|a, b| rating::order(a, b));
+        matching.matched.findings = matching.found.into_iter().map(|finding| *finding).collect();
         matching.matched
     }
 }
@@ -128,6 +129,8 @@ struct Hit<'d, 'p> {
 struct Matching<'d, 'p> {
     database: &'d Database,
     matched: Matched,
+    #[expect(clippy::vec_box, reason = "sorting moves them, and they are large")]
+    found: Vec<Box<Finding>>,
     gaps: Gaps<'p>,
     /// Where the advisories of each ecosystem are.
     places: HashMap<&'p str, Rc<Places>>,
@@ -160,6 +163,7 @@ impl<'d, 'p> Matching<'d, 'p> {
         Self {
             database,
             matched: Matched::default(),
+            found: Vec::new(),
             gaps: Gaps::default(),
             places: HashMap::new(),
             known: HashMap::new(),
@@ -185,7 +189,7 @@ impl<'d, 'p> Matching<'d, 'p> {
         let hits = self.hits(package, ecosystem, &places)?;
         for group in identity::group(hits.iter().map(|hit| &hit.record))? {
             let finding = self.finding(package, ecosystem, &hits, &group)?;
-            self.matched.findings.push(finding);
+            self.found.push(Box::new(finding));
         }
         Ok(())
     }
