@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times and memory of the scanner, each beside something from the same run.
 
-    tests/bench/figures.py [--binary target/release/plimsoll] [import] [scan] [push] [memory]
+    tests/bench/figures.py [--binary target/release/plimsoll] [import] [scan] [full] [push] [memory]
 
 Without names everything is measured. `import` and `scan` read advisories from ../shared/advisories or from
-PLIMSOLL_ADVISORIES. Needs: debootstrap umoci skopeo docker-registry gzip; root for debootstrap.
+PLIMSOLL_ADVISORIES. `full` scans what make_full_image.sh built in the folder --full-image, or builds it.
+Needs: debootstrap umoci skopeo docker-registry gzip zstd; root for debootstrap.
 """
 import argparse
 import gzip
@@ -101,23 +102,36 @@ def measure_import(binary, folder):
     return data
 
 
-def measure_scan(binary, folder, data, layout):
-    target = f"oci:{layout}:base"
+def measure_image(binary, data, layout, name, what, unpacker, most_memory):
+    """Scans of one image without and with the cache, beside unpacking its layers one after the other."""
+    scan = [binary, "--data-dir", data, "scan", "--format", "json", f"oci:{layout}:{name}"]
     ratios, plain, peaks = [], [], []
-    layers = layers_of(layout, "base")
+    layers = layers_of(layout, name)
     for _ in range(5):
         forget_layers(data)
-        seconds, peak, _ = run([binary, "--data-dir", data, "scan", "--format", "json", target])
-        inflate, _, _ = run(["sh", "-c", 'gzip -dc "$@" >/dev/null', "sh", *layers])
+        seconds, peak, _ = run(scan)
+        inflate, _, _ = run(["sh", "-c", f'{unpacker} "$@" >/dev/null', "sh", *layers])
         ratios.append(seconds / inflate)
         plain.append(seconds)
         peaks.append(peak)
     megabytes = sum(layer.stat().st_size for layer in layers) / 1e6
-    row(f"scan, {megabytes:.0f} MB Debian image", f"{statistics.median(plain):.2f} s", "≤ 1.3 × gzip -dc",
-        f"{statistics.median(ratios):.2f} × `gzip -dc`")
-    row("peak memory, Debian image", f"{max(peaks):.0f} MB", "≤ 150 MB")
-    cached = [run([binary, "--data-dir", data, "scan", "--format", "json", target])[0] for _ in range(5)]
+    row(f"scan, {megabytes:.0f} MB {what}", f"{statistics.median(plain):.2f} s", f"≤ 1.3 × {unpacker}",
+        f"{statistics.median(ratios):.2f} × `{unpacker}`")
+    row(f"peak memory, {what}", f"{max(peaks):.0f} MB", f"≤ {most_memory} MB")
+    cached = [run(scan)[0] for _ in range(5)]
     row("the same scan, layers cached", f"{statistics.median(cached) * 1000:.0f} ms", "")
+
+
+def measure_full(binary, folder, data, image):
+    if image is None:
+        image = folder / "full"
+        subprocess.run([ROOT / "tests" / "bench" / "make_full_image.sh", image], check=True, stdout=subprocess.DEVNULL)
+    for kind in ("gzip", "zstd"):
+        measure_image(binary, data, image / kind, "full", f"image of all formats, {kind}", f"{kind} -dc", 256)
+
+
+def measure_scan(binary, folder, data, layout):
+    measure_image(binary, data, layout, "base", "Debian image", "gzip -dc", 150)
     purls = folder / "one.purl"
     purls.write_text("pkg:pypi/jinja2@2.11.2\n")
     first = [run([binary, "--data-dir", data, "explain", "pkg:pypi/jinja2@2.11.2"])[0] for _ in range(11)]
@@ -291,20 +305,21 @@ def measure_memory(binary, folder, data):
         for n in range(3_000_000):
             stream.write(header(f"srv/files/{n // 1000}/{n}.txt", 0))
 
-    for what, fill in (("5 GB layer", five_gigabytes), ("3 million files", three_million_files)):
+    for what, fill, most in (("5 GB layer", five_gigabytes, 150), ("3 million files", three_million_files, 300)):
         layout = one_layer_layout(folder / what.replace(" ", "-"), fill)
         seconds, peak, _ = run([binary, "--data-dir", data, "scan", "--format", "json", f"oci:{layout}"])
         inflate, _, _ = run(["sh", "-c", 'gzip -dc "$@" >/dev/null', "sh", *layers_of(layout, "big")])
-        row(f"peak memory, {what}", f"{peak:.0f} MB", "≤ 150 MB", f"{seconds:.1f} s, {seconds / inflate:.2f} × `gzip -dc`")
+        row(f"peak memory, {what}", f"{peak:.0f} MB", f"≤ {most} MB", f"{seconds:.1f} s, {seconds / inflate:.2f} × `gzip -dc`")
         shutil.rmtree(layout)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=ROOT / "target" / "release" / "plimsoll", type=pathlib.Path)
-    parser.add_argument("what", nargs="*", metavar="import|scan|push|memory")
+    parser.add_argument("what", nargs="*", metavar="import|scan|full|push|memory")
+    parser.add_argument("--full-image", type=pathlib.Path, help="what make_full_image.sh built")
     arguments = parser.parse_args()
-    wanted = set(arguments.what) or {"import", "scan", "push", "memory"}
+    wanted = set(arguments.what) or {"import", "scan", "full", "push", "memory"}
     binary = arguments.binary.resolve()
     os.environ.setdefault("RUST_LOG", "error")
     print("| What | Measured | Target | Beside it |\n|---|---|---|---|")
@@ -315,6 +330,8 @@ def main():
             layout = debian_layout(folder)
         if "scan" in wanted:
             measure_scan(binary, folder, data, layout)
+        if "full" in wanted:
+            measure_full(binary, folder, data, arguments.full_image)
         if "push" in wanted:
             measure_push(binary, folder, data, layout)
         if "memory" in wanted:
