@@ -111,8 +111,8 @@ pub trait Cataloger: Send + Sync {
     /// `path` is relative to the root, normalized, without a leading slash.
     fn wants(&self, path: &str) -> bool;
 
-    /// Whether this executable file is worth a look although its path does not tell the format. Asked like
-    /// [`wants`](Self::wants), for regular files that anybody may execute.
+    /// Whether this executable file is worth a look although its path does not tell the format. Asked for regular files
+    /// that anybody may execute and that no cataloger [wants](Self::wants).
     fn wants_executable(&self, _path: &str) -> bool {
         false
     }

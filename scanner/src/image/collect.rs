@@ -134,11 +134,11 @@ impl<'a> Collector<'a> {
     ) -> Result<(), LayerError> {
         self.regular.push(fingerprint(path));
         let catalogers = self.catalogers;
-        let wanted: Vec<Asked<'_>> = catalogers
-            .iter()
-            .filter(|cataloger| cataloger.wants(path) || executable && cataloger.wants_executable(path))
-            .map(|cataloger| Asked { path, cataloger: *cataloger })
-            .collect();
+        let asked = |cataloger: &&'a dyn Cataloger| Asked { path, cataloger: *cataloger };
+        let mut wanted: Vec<_> = catalogers.iter().filter(|cataloger| cataloger.wants(path)).map(asked).collect();
+        if executable && wanted.is_empty() {
+            wanted.extend(catalogers.iter().filter(|cataloger| cataloger.wants_executable(path)).map(asked));
+        }
         self.catalog(&wanted, size, content)
     }
 
