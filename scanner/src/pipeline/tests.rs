@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use shared::image::{Platform, Reference};
 use shared::job::JobKind;
@@ -104,6 +105,39 @@ impl ImageSource for Breaking {
     }
 }
 
+/// Its first layer ends only once the second one was opened.
+struct Overlapping {
+    memory: Memory,
+    second_is_open: Arc<(Mutex<bool>, Condvar)>,
+}
+
+#[async_trait]
+impl ImageSource for Overlapping {
+    async fn resolve(&self, reference: Option<&Reference>, platforms: &[Platform]) -> Result<Resolved, SourceError> {
+        self.memory.resolve(reference, platforms).await
+    }
+
+    async fn open_layer(&self, layer: &LayerDescriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+        struct End(Arc<(Mutex<bool>, Condvar)>);
+        impl Read for End {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                let (is_open, changed) = &*self.0;
+                let open = is_open.lock().unwrap();
+                let patience = Duration::from_secs(10);
+                let (open, _) = changed.wait_timeout_while(open, patience, |is_open| !*is_open).unwrap();
+                if *open { Ok(0) } else { Err(io::ErrorKind::TimedOut.into()) }
+            }
+        }
+        let bytes = self.memory.open_layer(layer).await?;
+        if *layer == self.memory.layers[0] {
+            return Ok(Box::new(bytes.chain(End(Arc::clone(&self.second_is_open)))));
+        }
+        *self.second_is_open.0.lock().unwrap() = true;
+        self.second_is_open.1.notify_all();
+        Ok(bytes)
+    }
+}
+
 fn scanner(folder: &TempDir, change: impl FnOnce(&mut ScannerConfig)) -> Scanner {
     let mut config = ScannerConfig { name: Some("test".to_owned()), ..ScannerConfig::default() };
     change(&mut config);
@@ -139,6 +173,16 @@ async fn a_layer_is_pulled_once_however_often_it_is_scanned() {
     assert_eq!(next.opened(), 1);
     let cached: Vec<bool> = report.layers.iter().map(|layer| layer.cached).collect();
     assert_eq!(cached, [true, false]);
+}
+
+#[tokio::test]
+async fn a_layer_is_pulled_while_the_one_below_is_read() {
+    let folder = TempDir::new().unwrap();
+    let scanner = scanner(&folder, |config| config.layer_concurrency = 2);
+    let memory = Memory::new(vec![debian(), Tar::new().file("opt/new", "")]);
+    let source = Overlapping { memory, second_is_open: Arc::default() };
+    let report = scan(&scanner, &source).await;
+    assert_eq!((report.packages.len(), source.memory.opened()), (1, 2));
 }
 
 #[tokio::test]
