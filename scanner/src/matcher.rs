@@ -37,7 +37,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use shared::finding::{Finding, Priority, Severity, Vulnerability};
 use shared::package::{Distro, Package};
-use shared::report::Warning;
+use shared::report::{Warning, WarningCode};
 
 use self::gaps::Gaps;
 use self::identity::Group;
@@ -106,7 +106,7 @@ impl<'d> Matcher<'d> {
         }
         matching.matched.warnings = gaps.warnings();
         if let Err(damaged) = outcome {
-            matching.matched.warnings.push(gaps::warning("damaged-advisories", damaged.to_string()));
+            matching.matched.warnings.push(Warning::new(WarningCode::DamagedAdvisories, damaged.to_string()));
         }
         let has_pro = packages.iter().any(|package| places::is_pro(&package.version));
         let end = distro.and_then(|distro| end_of_life::warning(distro, has_pro, self.now));

@@ -45,6 +45,68 @@ pub struct Warning {
     pub message: String,
 }
 
+impl Warning {
+    /// A gap of the kind `code`.
+    pub fn new(code: WarningCode, message: impl Into<String>) -> Self {
+        Self { code: code.as_str().to_owned(), message: message.into() }
+    }
+}
+
+/// Every kind of gap that a scanner tells of. Reports have the word: that of a newer scanner is passed on unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WarningCode {
+    /// The advisory database is damaged.
+    DamagedAdvisories,
+    /// The release is past the day on which its vendor's support ended.
+    EndOfLife,
+    /// There is no advisory database, or it has nothing for an ecosystem of the image.
+    NoAdvisories,
+    /// The distribution's moving branch, for which nobody publishes advisories.
+    RollingRelease,
+    /// The advisory database is older than it may be.
+    StaleAdvisories,
+    /// Java archives that nothing but a file name tells of.
+    UnidentifiedPackages,
+    /// A distribution that nothing names, or for which nobody publishes advisories.
+    UnknownDistro,
+    /// Packages of no ecosystem that has advisories.
+    UnknownEcosystem,
+    /// Package URLs of types for which no advisories are known.
+    UnknownType,
+    /// An ecosystem whose order of versions is not known.
+    UnorderedEcosystem,
+    /// A file that lists packages and cannot be read, or not to its end.
+    UnreadableFile,
+    /// A version that has no place in its ecosystem's order.
+    UnreadableVersion,
+    /// A package URL that is none, or that lacks what matching needs.
+    UnusablePurl,
+    /// Components of a bill of materials that have no package URL.
+    WithoutPurl,
+}
+
+impl WarningCode {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DamagedAdvisories => "damaged-advisories",
+            Self::EndOfLife => "end-of-life",
+            Self::NoAdvisories => "no-advisories",
+            Self::RollingRelease => "rolling-release",
+            Self::StaleAdvisories => "stale-advisories",
+            Self::UnidentifiedPackages => "unidentified-packages",
+            Self::UnknownDistro => "unknown-distro",
+            Self::UnknownEcosystem => "unknown-ecosystem",
+            Self::UnknownType => "unknown-type",
+            Self::UnorderedEcosystem => "unordered-ecosystem",
+            Self::UnreadableFile => "unreadable-file",
+            Self::UnreadableVersion => "unreadable-version",
+            Self::UnusablePurl => "unusable-purl",
+            Self::WithoutPurl => "without-purl",
+        }
+    }
+}
+
 /// Which advisory database a result was matched against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AdvisoryStamp {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use memmap2::Mmap;
 use sha2::{Digest as _, Sha256};
-use shared::report::{AdvisoryStamp, Warning};
+use shared::report::{AdvisoryStamp, Warning, WarningCode};
 use zerocopy::FromBytes;
 
 use super::about::About;
@@ -155,13 +155,13 @@ impl Database {
     /// A warning, `stale-advisories`, if it is older than it may be.
     pub fn staleness(&self, now: Timestamp) -> Option<Warning> {
         let age = now.duration_since(self.stamp.built_at).unsigned_abs();
-        (now > self.stamp.built_at && age > self.stale_after).then(|| Warning {
-            code: "stale-advisories".to_owned(),
-            message: format!(
+        (now > self.stamp.built_at && age > self.stale_after).then(|| {
+            let message = format!(
                 "the advisory database is of {}, {} hours old; run `plimsoll advisories update`",
                 self.stamp.built_at,
                 age.as_secs() / 3600
-            ),
+            );
+            Warning::new(WarningCode::StaleAdvisories, message)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Which distribution an os-release file means, and what is to be said where its advisories cannot be had.
 
 use shared::package::Distro;
+use shared::report::WarningCode;
 
 pub(super) use super::release::ecosystem;
 use crate::catalogers::OsRelease;
@@ -105,10 +106,10 @@ impl Gap {
     }
 
     /// For programs.
-    pub(super) fn code(self) -> &'static str {
+    pub(super) fn code(self) -> WarningCode {
         match self {
-            Self::Rolling => "rolling-release",
-            _ => "unknown-distro",
+            Self::Rolling => WarningCode::RollingRelease,
+            _ => WarningCode::UnknownDistro,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use shared::package::{Distro, Package};
-use shared::report::Warning;
+use shared::report::{Warning, WarningCode};
 
 use super::purl::Purl;
 use super::{Inventory, WARNING_LIMIT, distro, is_of_distro, sort_key, unknown_distro};
@@ -32,7 +32,7 @@ pub fn inventory_from_sbom(file: &mut dyn BufRead) -> Result<Inventory, CatalogE
                 }
                 inventory.packages.push(package);
             }
-            Err(error) => inventory.warnings.push(warning("unusable-purl", error.to_string())),
+            Err(error) => inventory.warnings.push(Warning::new(WarningCode::UnusablePurl, error.to_string())),
         }
     }
     inventory.packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
@@ -73,20 +73,16 @@ fn gaps(bill: &Bill, unplaced: &BTreeMap<String, usize>) -> Vec<Warning> {
     if bill.nameless > 0 {
         let examples = bill.examples.join(", ");
         let message = format!("{} components have no package URL and were not matched: {examples}", bill.nameless);
-        gaps.push(warning("without-purl", message));
+        gaps.push(Warning::new(WarningCode::WithoutPurl, message));
     }
     let of_types: Vec<_> = unplaced.iter().filter(|(kind, _)| !DESCRIBED.contains(&kind.as_str())).collect();
     if !of_types.is_empty() {
         let count: usize = of_types.iter().map(|(_, count)| **count).sum();
         let kinds: Vec<_> = of_types.iter().map(|(kind, _)| kind.as_str()).take(20).collect();
         let message = format!("{count} packages are of types for which no advisories are known: {}", kinds.join(", "));
-        gaps.push(warning("unknown-type", message));
+        gaps.push(Warning::new(WarningCode::UnknownType, message));
     }
     gaps
-}
-
-fn warning(code: &str, message: String) -> Warning {
-    Warning { code: code.to_owned(), message }
 }
 
 #[cfg(test)]

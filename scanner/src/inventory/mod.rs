@@ -10,7 +10,7 @@ mod purl;
 mod release;
 
 use shared::package::{Distro, Package};
-use shared::report::Warning;
+use shared::report::{Warning, WarningCode};
 
 use self::distro::Gap;
 use self::languages::language_of;
@@ -41,7 +41,7 @@ impl Inventory {
     pub fn set_windows(&mut self, version: Option<String>) {
         if self.distro.is_none() {
             let windows = distro::windows(version);
-            self.warnings.retain(|warning| warning.code != "unknown-distro");
+            self.warnings.retain(|warning| warning.code != WarningCode::UnknownDistro.as_str());
             self.warnings.extend(unknown_distro(&self.packages, Some(&windows)));
             self.distro = Some(windows);
         }
@@ -142,7 +142,7 @@ fn sort_key(package: &Package) -> impl Ord + '_ {
 }
 
 fn unreadable_file((path, problem): (String, String)) -> Warning {
-    Warning { code: "unreadable-file".to_owned(), message: format!("{path}: {problem}") }
+    Warning::new(WarningCode::UnreadableFile, format!("{path}: {problem}"))
 }
 
 /// A distribution whose advisories cannot be had, whether or not a package of it was found; or packages of none.
@@ -153,16 +153,16 @@ fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warni
         let message = format!(
             "{unplaced} packages could not be matched: there is no os-release file, so nothing names their distribution"
         );
-        return (unplaced > 0).then(|| Warning { code: "unknown-distro".to_owned(), message });
+        return (unplaced > 0).then(|| Warning::new(WarningCode::UnknownDistro, message));
     };
     let what = distro.label();
     if distro.ecosystem.is_some() {
         let message = format!("{unplaced} packages could not be matched: their format is not that of {what}");
-        return (unplaced > 0).then(|| Warning { code: "unknown-distro".to_owned(), message });
+        return (unplaced > 0).then(|| Warning::new(WarningCode::UnknownDistro, message));
     }
     let gap = Gap::of(distro);
     let message = format!("{unplaced} packages of {what} could not be matched: {}", gap.why());
-    Some(Warning { code: gap.code().to_owned(), message })
+    Some(Warning::new(gap.code(), message))
 }
 
 /// Packages of no distribution and of no ecosystem: programs that are known by their version strings, say. One that a
@@ -177,7 +177,7 @@ fn unknown_kinds(packages: &[Package]) -> Option<Warning> {
         unplaced.count() + 1,
         first.purl
     );
-    Some(Warning { code: "unknown-ecosystem".to_owned(), message })
+    Some(Warning::new(WarningCode::UnknownEcosystem, message))
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use shared::package::Distro;
-use shared::report::Warning;
-
-use super::gaps;
+use shared::report::{Warning, WarningCode};
 
 const TABLE: &str = include_str!("end_of_life.tsv");
 
@@ -23,7 +21,7 @@ pub(super) fn warning(distro: &Distro, has_pro: bool, now: Timestamp) -> Option<
          release with support",
         distro.label()
     );
-    (now.to_zoned(TimeZone::UTC).date() > end).then(|| gaps::warning("end-of-life", message))
+    (now.to_zoned(TimeZone::UTC).date() > end).then(|| Warning::new(WarningCode::EndOfLife, message))
 }
 
 /// The day of the longest release that `version` is of: `15.5` before `15` for `15.5`, `3.18` for `3.18.9`.

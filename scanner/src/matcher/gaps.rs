@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::package::Package;
-use shared::report::Warning;
+use shared::report::{Warning, WarningCode};
 
 use super::judge::Undecided;
 
@@ -13,7 +13,7 @@ pub(super) struct Gaps<'p> {
     /// Packages of ecosystems for which the database has nothing.
     uncovered: BTreeMap<&'p str, u64>,
     /// What could not be judged, by ecosystem.
-    undecided: BTreeMap<(&'p str, &'static str), Unjudged>,
+    undecided: BTreeMap<(&'p str, WarningCode), Unjudged>,
     /// Archives of which only the file name is known.
     unidentified: Option<Unidentified<'p>>,
 }
@@ -57,8 +57,8 @@ impl<'p> Gaps<'p> {
     pub(super) fn note_undecided(&mut self, package: &Package, ecosystem: &'p str, undecided: &[(&str, Undecided)]) {
         let Some((id, why)) = undecided.first() else { return };
         let code = match why {
-            Undecided::NoOrder => "unordered-ecosystem",
-            Undecided::Invalid(_) => "unreadable-version",
+            Undecided::NoOrder => WarningCode::UnorderedEcosystem,
+            Undecided::Invalid(_) => WarningCode::UnreadableVersion,
         };
         let unjudged = self.undecided.entry((ecosystem, code)).or_insert_with(|| Unjudged {
             packages: 0,
@@ -76,26 +76,22 @@ impl<'p> Gaps<'p> {
                 "the advisory database has nothing for {ecosystem}, so its packages ({packages} here) were not matched; \
                  `plimsoll advisories update` or `import` brings what there is"
             );
-            warning("no-advisories", message)
+            Warning::new(WarningCode::NoAdvisories, message)
         });
         let undecided = self.undecided.iter().map(|((ecosystem, code), unjudged)| {
             let Unjudged { packages, advisories, first } = unjudged;
             let message = format!(
                 "{packages} packages of {ecosystem} could not be judged by {advisories} advisories; the first: {first}"
             );
-            warning(code, message)
+            Warning::new(*code, message)
         });
         let unidentified = self.unidentified.iter().map(|Unidentified { packages, first }| {
             let message = format!(
                 "{packages} Java archives could not be matched: only their file names are known, which do not tell whose \
                  they are; the first: {first}"
             );
-            warning("unidentified-packages", message)
+            Warning::new(WarningCode::UnidentifiedPackages, message)
         });
         uncovered.chain(undecided).chain(unidentified).collect()
     }
-}
-
-pub(super) fn warning(code: &str, message: String) -> Warning {
-    Warning { code: code.to_owned(), message }
 }
