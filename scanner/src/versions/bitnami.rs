@@ -23,6 +23,10 @@ impl Scheme for Bitnami {
         &["Bitnami"]
     }
 
+    fn is_semver(&self) -> bool {
+        true
+    }
+
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
         let (mut a, mut b) = (Version::parse(a)?, Version::parse(b)?);
         let (revision_a, revision_b) = (take_revision(&mut a), take_revision(&mut b));

@@ -20,6 +20,10 @@ impl Scheme for EchoNpm {
         &["Echo:npm"]
     }
 
+    fn is_semver(&self) -> bool {
+        true
+    }
+
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
         let (a, b) = (Version::parse(a)?, Version::parse(b)?);
         Ok(a.precedence(&b, str::cmp).then_with(|| build_number(&a).cmp(&build_number(&b))))

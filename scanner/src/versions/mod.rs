@@ -1,7 +1,7 @@
 //! Which of two versions is older: one file here per order, one order per family of ecosystems.
 //!
 //! To add an order: write `versions/<name>.rs`, add it to [`SCHEMES`], and put its published table into
-//! `testdata/versions`.
+//! `testdata/versions` and into `published_tables_hold`. An ecosystem of a known order is a name in its `ecosystems`.
 
 mod apk;
 mod bitnami;
@@ -61,6 +61,12 @@ pub trait Scheme: Send + Sync {
     /// Ecosystems with this order, in OSV's words, without a release.
     fn ecosystems(&self) -> &'static [&'static str];
 
+    /// Whether OSV's ranges of type `SEMVER` follow this order in its ecosystems: it is Semantic Versioning, or what the
+    /// ecosystem makes of it where its versions carry the numbers of builds.
+    fn is_semver(&self) -> bool {
+        false
+    }
+
     /// Compares two versions. Fails only for text that has no place in the order; each scheme says which.
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion>;
 }
@@ -98,13 +104,9 @@ pub fn known_ecosystems() -> Vec<&'static str> {
     known
 }
 
-/// The order of OSV's ranges of type `SEMVER` in `ecosystem`: Semantic Versioning, or what the ecosystem makes of it
-/// where its versions carry the numbers of builds.
+/// The order of OSV's ranges of type `SEMVER` in `ecosystem`: its own if that is Semantic Versioning, else that itself.
 pub fn semver_scheme(ecosystem: &str) -> &'static dyn Scheme {
-    match scheme_for(ecosystem) {
-        Some(own) if ["bitnami", "echo-npm", "pub"].contains(&own.name()) => own,
-        _ => &semver::Semver,
-    }
+    scheme_for(ecosystem).filter(|own| own.is_semver()).unwrap_or(&semver::Semver)
 }
 
 #[cfg(test)]

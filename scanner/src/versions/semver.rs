@@ -23,6 +23,10 @@ impl Scheme for Semver {
         &["ConanCenter", "GHC", "GitHub Actions", "Go", "Hex", "Kubernetes", "SwiftURL", "VSCode", "crates.io", "npm"]
     }
 
+    fn is_semver(&self) -> bool {
+        true
+    }
+
     fn compare(&self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
         Ok(Version::parse(a)?.precedence(&Version::parse(b)?, str::cmp))
     }
