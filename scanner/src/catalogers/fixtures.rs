@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Cataloger, Found, FoundPackage};
+use super::{CATALOGERS, Cataloger, Found, FoundPackage};
 
 /// Reads `contents`, which must be readable to its end.
 pub(super) fn catalog(cataloger: &dyn Cataloger, contents: &[u8]) -> Found {
@@ -46,6 +46,26 @@ pub(super) fn read(path: &Path) -> Vec<u8> {
         Ok(file) => zstd::decode_all(file).unwrap(),
         Err(_) => std::fs::read(path).unwrap(),
     }
+}
+
+/// Paths and contents of the real files that catalogers want and that are texts: rpm's databases, which are not, are
+/// damaged by its own tests.
+pub(super) fn texts() -> Vec<(String, Vec<u8>)> {
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut open: Vec<_> = ["locks", "packagedb"].map(|room| testdata.join(room)).into();
+    let mut texts = Vec::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let in_image: PathBuf = path.strip_prefix(&testdata).unwrap().iter().skip(2).collect();
+        let in_image = in_image.to_str().unwrap();
+        if CATALOGERS.iter().any(|cataloger| cataloger.wants(in_image)) {
+            texts.push((in_image.to_owned(), std::fs::read(path).unwrap()));
+        }
+    }
+    texts
 }
 
 pub(super) fn folder() -> PathBuf {

@@ -101,12 +101,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::catalogers::CATALOGERS;
 
     #[test]
     fn lock_files_of_installed_packages_are_not_wanted() {
@@ -137,42 +132,5 @@ mod tests {
         }
         assert_eq!(graph.reach("app"), ["a", "app", "b"].into());
         assert_eq!(graph.reach("unknown"), [].into());
-    }
-
-    /// Paths and contents of the real files.
-    fn real_files() -> Vec<(String, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/locks");
-        let mut open: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let mut files = Vec::new();
-        while let Some(path) = open.pop() {
-            if path.is_dir() {
-                open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-            } else if !path.extension().is_some_and(|extension| extension == "tsv" || extension == "md") {
-                files.push((path.to_str().unwrap().to_owned(), std::fs::read(path).unwrap()));
-            }
-        }
-        files
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn damaged_files_are_read_as_far_as_they_go(
-            file in prop::sample::select(real_files()),
-            (from, to) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
-            noise in prop::collection::vec(prop::sample::select(&b"\0\n\xff '\"[]{}@/:=(-7"[..]), 0..4),
-        ) {
-            let (path, mut contents) = file;
-            let (from, to) = (from.index(contents.len()), to.index(contents.len()));
-            contents.splice(from.min(to)..from.max(to).min(from.min(to) + 40), noise);
-            for cataloger in CATALOGERS.iter().filter(|cataloger| cataloger.wants(&path)) {
-                let mut found = Found::default();
-                let _ = cataloger.catalog(&path, &mut contents.as_slice(), &mut found);
-                for package in &found.packages {
-                    prop_assert!(!package.name.is_empty() && !package.version.is_empty());
-                }
-            }
-        }
     }
 }

@@ -3,7 +3,11 @@
 //! The room walks layers, opens files, limits and counts; a cataloger only parses. It opens nothing, keeps nothing, and
 //! knows nothing of layers or distros. A file that cannot be read becomes a warning on the scan, never a failed scan.
 //!
-//! To add a format: write `catalogers/<name>.rs`, add it to [`CATALOGERS`], and give it a row in the README's table.
+//! To add a format: write `catalogers/<name>.rs`, add it to [`CATALOGERS`], and give it a row in the README's table. A
+//! type of packages that is new needs its ecosystem too, in `inventory/languages.rs`.
+//!
+//! What formats share: bounded lines and paragraphs of them are in [`lines`], bounded JSON in [`json`], TOML table by table
+//! in [`toml_records`], what lock files mean in [`lock_files`], files to jump about in in [`spool`].
 
 mod apk;
 mod bun_lock;

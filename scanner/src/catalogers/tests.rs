@@ -4,13 +4,21 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::fixtures::catalog;
+use super::fixtures::{catalog, texts};
 use super::*;
 
 #[test]
 fn names_are_unique() {
     let names: BTreeSet<_> = CATALOGERS.iter().map(|cataloger| cataloger.name()).collect();
     assert_eq!(names.len(), CATALOGERS.len());
+}
+
+#[test]
+fn a_real_file_is_of_one_format() {
+    for (path, _) in texts() {
+        let wanted_by = CATALOGERS.iter().filter(|cataloger| cataloger.wants(&path)).map(|cataloger| cataloger.name());
+        assert_eq!(wanted_by.count(), 1, "{path}");
+    }
 }
 
 #[test]
@@ -86,6 +94,25 @@ proptest! {
     fn no_path_makes_a_cataloger_panic(path in "[a@./é]{0,12}(node_modules|var/lib/dpkg/status|.egg-info)?[a@./é]{0,12}(/package.json)?") {
         for cataloger in CATALOGERS {
             cataloger.wants(&path);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn damaged_files_are_read_as_far_as_they_go(
+        (path, mut contents) in prop::sample::select(texts()),
+        (from, to) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+        noise in prop::collection::vec(prop::sample::select(&b"\0\n\xff '\"[]{}@/:=(-7"[..]), 0..4),
+    ) {
+        let (from, to) = (from.index(contents.len()), to.index(contents.len()));
+        contents.splice(from.min(to)..from.max(to).min(from.min(to) + 40), noise);
+        for cataloger in CATALOGERS.iter().filter(|cataloger| cataloger.wants(&path)) {
+            let mut found = Found::default();
+            let _ = cataloger.catalog(&path, &mut contents.as_slice(), &mut found);
+            prop_assert!(found.packages.iter().all(|package| !package.name.is_empty() && !package.version.is_empty()));
         }
     }
 }
