@@ -1,6 +1,8 @@
 //! Distributions that publish advisories: their package formats, and which of a package's names their advisories use.
-
-use crate::advisories::base_ecosystem;
+//!
+//! To add one: a row in [`VENDORS`], what its images have in os-release in `inventory/release.rs`, its ecosystem in the
+//! order of its format (`versions/{apk,deb,rpm}.rs`), and the ends of its support in `matcher/end_of_life.tsv`. One that
+//! installs from another's archives is a line in `inventory/distro.rs` alone.
 
 /// A distribution, or several that share an ecosystem.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,4 +58,28 @@ const fn vendor(ecosystem: &'static str, format: &'static str, names: Names) -> 
 pub fn vendor_of(ecosystem: &str) -> Option<&'static Vendor> {
     let base = base_ecosystem(ecosystem);
     VENDORS.iter().find(|vendor| vendor.ecosystem == base)
+}
+
+/// An ecosystem without its release or repository: `Debian` of `Debian:12`.
+pub fn base_ecosystem(ecosystem: &str) -> &str {
+    ecosystem.split_once(':').map_or(ecosystem, |(base, _)| base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::versions::scheme_for;
+
+    #[test]
+    fn every_vendor_has_the_order_of_its_format() {
+        for vendor in VENDORS {
+            assert_eq!(scheme_for(vendor.ecosystem).map(|scheme| scheme.name()), Some(vendor.format), "{vendor:?}");
+        }
+    }
+
+    #[test]
+    fn an_ecosystem_is_cut_at_its_release() {
+        assert_eq!(base_ecosystem("Ubuntu:18.04:LTS"), "Ubuntu");
+        assert_eq!(base_ecosystem("npm"), "npm");
+    }
 }

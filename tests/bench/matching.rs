@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use scanner::advisories::osv::{Affected, Record};
-use scanner::advisories::{Database, Folder, base_ecosystem};
+use scanner::advisories::{Database, Folder};
 use scanner::matcher::match_packages;
+use scanner::vendors::base_ecosystem;
 use shared::package::Package;
 
 /// The one that Plimsoll runs with.

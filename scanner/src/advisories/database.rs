@@ -14,12 +14,12 @@ use shared::report::{AdvisoryStamp, Warning, WarningCode};
 use zerocopy::FromBytes;
 
 use super::about::About;
-use super::base_ecosystem;
 use super::claims::rank;
 use super::dossier::Dossier;
 use super::format::{self, Cursor, Damaged, FORMAT, Header, MAGIC, Name, NameSlot, Slot};
 use super::record::{Entry, Record};
 use super::text::{Text, TextReader};
+use crate::vendors::base_ecosystem;
 
 /// An advisory database that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -55,11 +55,6 @@ pub use tables::TableKind;
 pub use text::{Text, TextReader};
 pub use update::{SourceUpdate, UpdateReport, Updated};
 
-/// An ecosystem without its release or repository: `Debian` of `Debian:12`.
-pub fn base_ecosystem(ecosystem: &str) -> &str {
-    ecosystem.split_once(':').map_or(ecosystem, |(base, _)| base)
-}
-
 /// Reads a record and makes of it what the database keeps, for fuzzing.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read_record(json: &[u8]) {

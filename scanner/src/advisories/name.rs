@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use super::base_ecosystem;
+use crate::vendors::base_ecosystem;
 
 /// The one spelling of `name`.
 pub fn normalize_name<'n>(ecosystem: &str, name: &'n str) -> Cow<'n, str> {

@@ -10,8 +10,8 @@ use super::rating::{self, Rating, Vector};
 use super::record::Entry;
 use super::state::State;
 use super::text::Text;
-use super::{base_ecosystem, normalize_name, osv};
-use crate::vendors::vendor_of;
+use super::{normalize_name, osv};
+use crate::vendors::{base_ecosystem, vendor_of};
 
 /// A record, ready to be stored.
 pub(super) struct Prepared<'r> {

@@ -7,10 +7,9 @@ use shared::package::{Distro, Package};
 use shared::report::{Warning, WarningCode};
 
 use super::purl::Purl;
-use super::{Inventory, WARNING_LIMIT, distro, is_of_distro, sort_key, unknown_distro};
+use super::{Inventory, WARNING_LIMIT, distro, ecosystem_of_distro, is_of_distro, sort_key, unknown_distro};
 use crate::catalogers::sbom::{Bill, kind_of, package_of};
 use crate::catalogers::{CatalogError, OsRelease};
-use crate::versions::scheme_for;
 
 /// Types of package URLs of what a document describes, rather than of what is in it.
 const DESCRIBED: &[&str] = &["bitbucket", "docker", "github", "oci"];
@@ -48,11 +47,9 @@ pub fn inventory_from_sbom(file: &mut dyn BufRead) -> Result<Inventory, CatalogE
 /// Packages of a distribution that do not name their release are of the document's.
 fn placed(mut package: Package, distro: Option<&Distro>) -> Package {
     if package.ecosystem.is_none()
-        && let Some(kind) = kind_of(&package).filter(|kind| is_of_distro(kind))
-        && let Some(ecosystem) = distro.and_then(|distro| distro.ecosystem.as_ref())
-        && scheme_for(ecosystem).is_some_and(|scheme| scheme.name() == kind)
+        && let Some(kind) = kind_of(&package)
     {
-        package.ecosystem = Some(ecosystem.clone());
+        package.ecosystem = ecosystem_of_distro(kind, distro);
     }
     package
 }

@@ -1,4 +1,7 @@
 //! Ecosystems of languages and tools: what package URLs and OSV call them.
+//!
+//! To add one: a row in [`LANGUAGES`], its order in [`versions`](crate::versions), and in `advisories/name.rs` what of its
+//! names makes no difference.
 
 /// An ecosystem whose packages are the same on every distribution.
 pub(super) struct Language {
@@ -49,5 +52,19 @@ impl Language {
     /// Namespace and name, of OSV's name of a package.
     pub(super) fn split<'n>(&self, name: &'n str) -> (Option<&'n str>, &'n str) {
         name.rsplit_once(self.joint).map_or((None, name), |(namespace, name)| (Some(namespace), name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::versions::scheme_for;
+
+    #[test]
+    fn every_ecosystem_has_an_order() {
+        // DHI has none: advisories of it are gaps.
+        for language in LANGUAGES.iter().filter(|language| language.ecosystem != "DHI") {
+            assert!(scheme_for(language.ecosystem).is_some(), "{}", language.ecosystem);
+        }
     }
 }

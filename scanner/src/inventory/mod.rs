@@ -87,11 +87,13 @@ fn place(found: LayeredPackage, distro: Option<&Distro>) -> Package {
     }
 }
 
-/// A distribution's packages are its own only if they are of its format: an image may hold those of another one.
 fn ecosystem_of(kind: &str, distro: Option<&Distro>) -> Option<String> {
-    if let Some(language) = language_of(kind) {
-        return Some(language.ecosystem.to_owned());
-    }
+    let of_language = language_of(kind).map(|language| language.ecosystem.to_owned());
+    of_language.or_else(|| ecosystem_of_distro(kind, distro))
+}
+
+/// A distribution's packages are its own only if they are of its format: an image may hold those of another one.
+fn ecosystem_of_distro(kind: &str, distro: Option<&Distro>) -> Option<String> {
     distro
         .and_then(|distro| distro.ecosystem.clone())
         .filter(|ecosystem| vendor_of(ecosystem).is_some_and(|vendor| vendor.format == kind))

@@ -11,7 +11,8 @@
 //! Ubuntu Pro counts for packages from the free archive too: once a release is out of standard support, or for packages
 //! that it never covered, Pro's entries are all that the vendor says, and what they call affected is.
 
-use crate::advisories::{Database, base_ecosystem};
+use crate::advisories::Database;
+use crate::vendors::base_ecosystem;
 
 /// The places to ask, in groups: of what one record says in several groups, the first counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
