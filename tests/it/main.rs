@@ -16,3 +16,4 @@ mod operations;
 mod platforms;
 mod power_cut;
 mod push_to_findings;
+mod sbom;

@@ -10,7 +10,8 @@ use super::purl::{Purl, PurlError};
 ///
 /// For distributions the namespace is the os-release `ID` and the qualifier `distro` the release: `debian-12`, `12`,
 /// `bookworm`. Without one the package has an ecosystem only where the distribution has no releases. The qualifier
-/// `upstream` is the source package, `openssl@3.0.1-1` or `openssl`; without it the package is its own source. For rpm, `epoch`
+/// `upstream` is the source package, `openssl@3.0.1-1`, `openssl` or
+/// `openssl-3.0.1-1.src.rpm`; without it the package is its own source. For rpm, and deb where the version lacks it, `epoch`
 /// is part of the version.
 pub fn package_from_purl(text: &str) -> Result<Package, PurlError> {
     let purl: Purl = text.parse()?;
@@ -34,11 +35,14 @@ fn place_in_distro(package: &mut Package, purl: &Purl) {
         Some(distro) => release_of(namespace, distro),
         None => (namespace, None),
     };
-    if let Some(epoch) = qualifier("epoch").filter(|epoch| purl.kind == "rpm" && *epoch != "0") {
+    let epoch = qualifier("epoch").filter(|epoch| purl.kind != "apk" && *epoch != "0");
+    if let Some(epoch) = epoch.filter(|_| !package.version.contains(':')) {
         package.version = format!("{epoch}:{}", package.version);
     }
     let (source_name, source_version) = match qualifier("upstream") {
-        Some(upstream) => upstream.split_once('@').unwrap_or((upstream, &package.version)),
+        Some(upstream) => {
+            source_rpm(upstream).or_else(|| upstream.split_once('@')).unwrap_or((upstream, &package.version))
+        }
         None => (package.name.as_str(), package.version.as_str()),
     };
     let source = (source_name.to_owned(), source_version.to_owned());
@@ -46,6 +50,13 @@ fn place_in_distro(package: &mut Package, purl: &Purl) {
     package.module = qualifier("rpmmod").map(str::to_owned);
     package.architecture = qualifier("arch").map(str::to_owned);
     package.ecosystem = distro::ecosystem(id, release);
+}
+
+/// Name and version of `openssl-3.0.7-24.el9.src.rpm`.
+fn source_rpm(file: &str) -> Option<(&str, &str)> {
+    let stem = file.strip_suffix(".src.rpm").or_else(|| file.strip_suffix(".nosrc.rpm"))?;
+    let (release, _) = stem.rmatch_indices('-').nth(1)?;
+    Some((&stem[..release], &stem[release + 1..]))
 }
 
 /// `debian-12`, `12` and `bookworm` are releases of the namespace `debian`; `rhel-9.4` says more than `redhat` does.
@@ -98,6 +109,9 @@ mod tests {
             (package.version.as_str(), package.source_version.as_deref()),
             ("32:9.16-1.el8", Some("32:9.16-1.el8"))
         );
+        let deb = |purl: &str| package_from_purl(purl).unwrap().version;
+        assert_eq!(deb("pkg:deb/debian/bsdutils@2.38.1-5?epoch=1"), "1:2.38.1-5");
+        assert_eq!(deb("pkg:deb/debian/bsdutils@1%3A2.38.1-5?epoch=1"), "1:2.38.1-5");
         assert_eq!(package_from_purl("pkg:rpm/rocky/tar@1.30-9.el8?epoch=0").unwrap().version, "1.30-9.el8");
     }
 
@@ -109,6 +123,11 @@ mod tests {
         };
         assert_eq!(source("pkg:deb/debian/libssl3@3.0.1-1?upstream=openssl"), ("openssl".into(), "3.0.1-1".into()));
         assert_eq!(source("pkg:deb/debian/libapr1@1.7-1%2Bb1?upstream=apr%401.7-1"), ("apr".into(), "1.7-1".into()));
+        assert_eq!(
+            source("pkg:rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&upstream=openssl-3.0.7-24.el9.src.rpm"),
+            ("openssl".into(), "3.0.7-24.el9".into())
+        );
+        assert_eq!(source("pkg:rpm/rocky/a@2-1?upstream=.src.rpm"), (".src.rpm".into(), "2-1".into()));
         assert_eq!(source("pkg:apk/alpine/musl@1.2.3"), ("musl".into(), "1.2.3".into()));
     }
 }

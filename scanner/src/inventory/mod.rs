@@ -1,5 +1,6 @@
 //! What an image contains, once its layers are squashed: packages with their ecosystems and package URLs.
 
+mod bills;
 mod distro;
 mod from_purl;
 mod from_sbom;
@@ -54,6 +55,7 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     let mut packages: Vec<_> = squashed.packages.into_iter().map(|found| place(found, distro.as_ref())).collect();
     packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     packages.dedup();
+    bills::drop_what_is_installed(&mut packages);
     owners::assign(&mut packages, &squashed.owned, &squashed.layers, |package| is_distro_purl(&package.purl));
     locks::drop_installed_projects(&mut packages);
     let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::super::json::{self, Field, Object};
 use super::super::{CatalogError, OsRelease};
+use super::trivy::TrivySource;
 
 /// Bytes read of one document. Those of the largest images have some ten million.
 const SIZE_LIMIT: u64 = 512 << 20;
@@ -58,7 +59,7 @@ impl Bill {
 
     fn add(&mut self, component: &Facts) {
         match component.purl.text() {
-            Some(purl) => self.purls.push(purl.to_owned()),
+            Some(purl) => self.purls.push(component.source.qualify(purl)),
             None if component.is_package() => {
                 self.nameless += 1;
                 if self.examples.len() < EXAMPLES {
@@ -164,6 +165,7 @@ struct Facts {
     version: Field,
     purl: Field,
     kind: Field,
+    source: TrivySource,
 }
 
 impl<'b> Component<'b> {
@@ -186,6 +188,10 @@ impl Object for Component<'_> {
                 if let Some(purl) = map.next_value::<References>()?.0 {
                     self.facts.purl = Field::Text(purl);
                 }
+                return Ok(());
+            }
+            (CycloneDx, "properties") => {
+                self.facts.source = map.next_value()?;
                 return Ok(());
             }
             (CycloneDx, "components") => {

@@ -13,6 +13,7 @@
 mod bill;
 #[cfg(test)]
 mod tests;
+mod trivy;
 
 use std::io::BufRead;
 
@@ -35,7 +36,7 @@ impl Cataloger for Sbom {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, path: &str) -> bool {
