@@ -3,7 +3,7 @@
 //! For each package, in this order:
 //!
 //! 1. *Subjects*: the names and versions under which advisories may speak of it ([`subject`]), and the ecosystems of the
-//!    database where they may be ([`places`]). A package that a package of the distribution brought is the vendor's: as
+//!    database where they may be ([`places`]). Java packages without a sure group get one ([`coordinates`]). A package that a package of the distribution brought is the vendor's: as
 //!    long as the database has the vendor's advisories, those of its language are not asked.
 //! 2. *Judging*: each advisory's entry for such a name is evaluated as the OSV schema says ([`judge`]), modules of rpm
 //!    apart ([`modules`]). What cannot be judged is a warning, never silence. Withdrawn advisories do not match.
@@ -20,6 +20,7 @@
 //!    names the worst of them: that is the word for one of which nobody says anything else.
 //! 7. *Order*: what to act on first comes first: see [`rating::order`].
 
+mod coordinates;
 mod end_of_life;
 mod explain;
 mod gaps;
@@ -39,12 +40,13 @@ use shared::finding::{Finding, Priority, Severity, Vulnerability};
 use shared::package::{Distro, Package};
 use shared::report::{Warning, WarningCode};
 
+use self::coordinates::Coordinates;
 use self::gaps::Gaps;
 use self::identity::Group;
 use self::judge::Verdict;
 use self::opinions::opinions;
 use self::places::Places;
-use self::subject::{Subject, subjects};
+use self::subject::Subject;
 use crate::advisories::{Damaged, Database, Dossier, Entry, Record, TextReader};
 pub use explain::{Considered, Explanation, RangeExplained, explain};
 
@@ -185,7 +187,7 @@ impl<'d, 'p> Matching<'d, 'p> {
         }
         let places = self.places.entry(ecosystem).or_insert_with(|| Rc::new(Places::of(ecosystem, self.database)));
         let places = Rc::clone(places);
-        self.gaps.note_package(package, ecosystem, !places.is_empty());
+        self.gaps.note_package(ecosystem, !places.is_empty());
         let hits = self.hits(package, ecosystem, &places)?;
         for group in identity::group(hits.iter().map(|hit| &hit.record))? {
             let finding = self.finding(package, ecosystem, &hits, &group)?;
@@ -197,7 +199,9 @@ impl<'d, 'p> Matching<'d, 'p> {
     fn hits(&mut self, package: &'p Package, ecosystem: &'p str, places: &Places) -> Result<Vec<Hit<'d, 'p>>, Damaged> {
         let mut hits = Vec::new();
         let mut undecided = Vec::new();
-        for subject in subjects(package, ecosystem).into_iter().map(Rc::new) {
+        let coordinates = Coordinates::of(package, places, self.database)?;
+        self.gaps.note_coordinates(package, &coordinates);
+        for subject in coordinates.subjects(package, ecosystem).into_iter().map(Rc::new) {
             for (entry, verdict) in opinions(self.database, places, package, &subject)? {
                 if matches!(verdict, Verdict::Free) {
                     continue;

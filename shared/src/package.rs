@@ -55,6 +55,9 @@ pub enum Evidence {
     LockFile,
     /// A program's version string.
     VersionString,
+    /// The manifest of an archive, which does not tell the whole of the name: the group of a Java package is missing or
+    /// guessed.
+    Manifest,
     /// The name of a file, and nothing better.
     FileName,
 }

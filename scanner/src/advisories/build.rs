@@ -14,6 +14,7 @@ use shared::finding::Severity;
 use zerocopy::IntoBytes;
 
 use super::about::{About, Reason};
+use super::artifacts::Artifacts;
 use super::claims::{Claims, claims, is_cve};
 use super::format::{self, FORMAT, Header, MAGIC, Name, NameSlot, Section, Slot, Write};
 use super::gather::{Gatherer, Order};
@@ -283,10 +284,12 @@ fn write_packages(builder: &mut Builder, writer: &mut Writer, about: &mut About)
     let mut ecosystems = BTreeMap::new();
     let mut groups = Vec::new();
     let mut slots = Vec::new();
+    let mut artifacts = Artifacts::default();
     for group in sorted.chunk_by(|a, b| entries[*a as usize].package == entries[*b as usize].package) {
         let key = builder.packages.text(entries[group[0] as usize].package);
         slots.push((format::hash(key.as_bytes()), groups.len() as u64));
-        if let Some((ecosystem, _)) = key.split_once('\0') {
+        if let Some((ecosystem, name)) = key.split_once('\0') {
+            artifacts.note(ecosystem, name);
             *ecosystems.entry(ecosystem).or_insert(0) += group.len() as u64;
         }
         groups.put_text(key);
@@ -295,6 +298,7 @@ fn write_packages(builder: &mut Builder, writer: &mut Writer, about: &mut About)
             groups.extend_from_slice(&bytes[start(number)..entries[number as usize].end]);
         }
     }
+    artifacts.store(&mut groups, &mut slots);
     about.ecosystems = ecosystems.into_iter().map(|(ecosystem, count)| (ecosystem.to_owned(), count)).collect();
     writer.section(Name::Groups, &groups)?;
     let slots: Vec<Slot> = format::table(slots.iter().copied());

@@ -14,6 +14,7 @@ use shared::report::{AdvisoryStamp, Warning, WarningCode};
 use zerocopy::FromBytes;
 
 use super::about::About;
+use super::artifacts;
 use super::claims::rank;
 use super::dossier::Dossier;
 use super::format::{self, Cursor, Damaged, FORMAT, Header, MAGIC, Name, NameSlot, Slot};
@@ -181,6 +182,15 @@ impl Database {
         let key = format::package_key(ecosystem, name);
         match self.find(Name::Packages, Name::Groups, &key)? {
             Some(mut group) => group.list(Entry::read),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The groups under which advisories name a Maven artifact.
+    pub fn groups_of_artifact(&self, artifact: &str) -> Result<Vec<&str>, Damaged> {
+        let key = format::package_key(artifacts::ECOSYSTEM, artifact);
+        match self.find(Name::Packages, Name::Groups, &key)? {
+            Some(mut groups) => groups.texts(),
             None => Ok(Vec::new()),
         }
     }

@@ -5,7 +5,8 @@
 //! body  texts            one zstd frame a vulnerability: title, details, links
 //!       records          one an advisory: its id, how bad it is, which vulnerabilities it is about, all its names
 //!       record index     u64 each: where record n is in `records`
-//!       groups           one a package: ecosystem, name, and each advisory's entry for it (ranges, versions)
+//!       groups           one a package: ecosystem, name, and each advisory's entry for it (ranges, versions); one a Maven
+//!                        artifact: its groups
 //!       packages         open-addressing hash table: (ecosystem, name) to its group
 //!       names            one an id or alias: the id and the numbers of its records
 //!       dossiers         one a vulnerability: all that is known about it, where its text is

@@ -12,6 +12,7 @@
 //! Start with [`Folder`]; `format.rs` has the file's layout, `range.rs` the rules for versions.
 
 mod about;
+mod artifacts;
 mod build;
 mod claims;
 mod config;

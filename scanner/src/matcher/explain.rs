@@ -5,11 +5,12 @@ use shared::finding::Finding;
 use shared::package::Package;
 use shared::report::{AdvisoryStamp, Warning};
 
+use super::coordinates::Coordinates;
 use super::judge::{self, Verdict};
 use super::match_packages;
 use super::opinions::opinions;
 use super::places::Places;
-use super::subject::{Subject, subjects};
+use super::subject::Subject;
 use crate::advisories::{Damaged, Database, Entry, EventKind, Range, RangeKind};
 
 /// The answer to "why".
@@ -73,7 +74,8 @@ pub fn explain(package: &Package, id: Option<&str>, database: &Database) -> Resu
     let places = ecosystem.map(|ecosystem| Places::of(ecosystem, database)).unwrap_or_default();
     let mut looked_up = Vec::new();
     let mut considered = Vec::new();
-    for subject in ecosystem.map(|ecosystem| subjects(package, ecosystem)).unwrap_or_default() {
+    let coordinates = Coordinates::of(package, &places, database)?;
+    for subject in ecosystem.map(|ecosystem| coordinates.subjects(package, ecosystem)).unwrap_or_default() {
         looked_up.push(format!("{} {}", subject.name, subject.version));
         for (entry, verdict) in opinions(database, &places, package, &subject)? {
             considered.extend(consider(database, (&entry, &verdict), ecosystem.unwrap_or_default(), &subject, id)?);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use shared::package::Package;
 use shared::report::{Warning, WarningCode};
 
+use super::coordinates::Coordinates;
 use super::judge::Undecided;
 
 /// The gaps of one image.
@@ -14,7 +15,7 @@ pub(super) struct Gaps<'p> {
     uncovered: BTreeMap<&'p str, u64>,
     /// What could not be judged, by ecosystem.
     undecided: BTreeMap<(&'p str, WarningCode), Unjudged>,
-    /// Archives of which only the file name is known.
+    /// Archives whose group nobody knows.
     unidentified: Option<Unidentified<'p>>,
 }
 
@@ -42,12 +43,15 @@ impl<'p> Gaps<'p> {
     }
 
     /// Notes a package that is to be matched.
-    pub(super) fn note_package(&mut self, package: &'p Package, ecosystem: &'p str, is_covered: bool) {
+    pub(super) fn note_package(&mut self, ecosystem: &'p str, is_covered: bool) {
         if !is_covered {
             *self.uncovered.entry(ecosystem).or_default() += 1;
         }
-        // An artifact without its group may be anybody's.
-        if ecosystem == "Maven" && !package.name.contains(':') {
+    }
+
+    /// Notes a Java package that may be anybody's.
+    pub(super) fn note_coordinates(&mut self, package: &'p Package, coordinates: &Coordinates) {
+        if matches!(coordinates, Coordinates::Unknown) {
             let first = Unidentified { packages: 0, first: &package.path };
             self.unidentified.get_or_insert(first).packages += 1;
         }
@@ -87,8 +91,8 @@ impl<'p> Gaps<'p> {
         });
         let unidentified = self.unidentified.iter().map(|Unidentified { packages, first }| {
             let message = format!(
-                "{packages} Java archives could not be matched: only their file names are known, which do not tell whose \
-                 they are; the first: {first}"
+                "{packages} Java archives could not be matched: their names alone are known, which do not tell whose they \
+                 are; the first: {first}"
             );
             Warning::new(WarningCode::UnidentifiedPackages, message)
         });

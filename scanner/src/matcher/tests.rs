@@ -1,3 +1,4 @@
+mod coordinates;
 mod vendors;
 
 use shared::finding::{Epss, KnownExploited, Severity};

@@ -8,6 +8,9 @@ const GROUPS: &str = include_str!("groups.tsv");
 /// Places of classes that are kept of one archive.
 const ROOT_LIMIT: usize = 256;
 
+/// Folders around the classes of an application, and around those for one version of Java (`META-INF/versions/9`).
+const AROUND: &[&str] = &["BOOT-INF/classes/", "WEB-INF/classes/", "META-INF/versions/"];
+
 /// Where the classes of an archive are: up to three folders each, `org/springframework/core`.
 #[derive(Debug, Default)]
 pub(super) struct Roots(BTreeSet<String>);
@@ -18,11 +21,21 @@ impl Roots {
         if !entry.ends_with(".class") || self.0.len() >= ROOT_LIMIT {
             return;
         }
+        let entry = match AROUND.iter().find_map(|around| entry.strip_prefix(around)) {
+            Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('/'),
+            None => entry,
+        };
         let folders = entry.rsplit_once('/').map_or("", |(folders, _)| folders);
         let end = folders.match_indices('/').nth(2).map_or(folders.len(), |(at, _)| at);
         if !self.0.contains(&folders[..end]) {
             self.0.insert(folders[..end].to_owned());
         }
+    }
+
+    /// Notes the name of the archive's bundle, `org.apache.tomcat-catalina`, which is below a folder of its classes even
+    /// where those are of an API alone (`javax`).
+    pub(super) fn note_bundle(&mut self, name: &str) {
+        self.0.insert(name.split('.').take(3).collect::<Vec<_>>().join("/"));
     }
 
     /// Whether classes are where those of the group may be: below its first two parts, or below a folder of its only one.
@@ -73,6 +86,8 @@ mod tests {
             ("netty", "org/jboss/netty/A.class", Some("org.jboss.netty")),
             ("netty", "io/netty/A.class", Some("io.netty")),
             ("h2", "org/h2/Driver.class", Some("com.h2database")),
+            ("spring-core", "META-INF/versions/21/org/springframework/core/A.class", Some("org.springframework")),
+            ("spring-core", "BOOT-INF/classes/org/springframework/A.class", Some("org.springframework")),
             ("nobody-knows", "org/a/B.class", None),
         ] {
             assert_eq!(known_group(artifact, &roots(&[class])), group, "{artifact} {class}");

@@ -10,8 +10,9 @@
 //! has it as Maven spells it (`1.60`, not `1.60.0`). Its own Maven coordinates beat both.
 //!
 //! The group is not in the file's name, and seldom in the manifest. Where the artifact is one that advisories name and
-//! the classes lie where that group's do, it is that group; else the one that the manifest's bundle or vendor gives; else
-//! there is none, and the package is listed by its artifact alone.
+//! the classes or the bundle's name lie where that group's do, it is that group; else the one that the manifest's bundle
+//! or vendor gives; else there is none, and the package is listed by its artifact alone. Of the last two the evidence is
+//! [`Evidence::Manifest`]: the matcher looks for the group among those that its advisories name.
 
 use shared::package::Evidence;
 
@@ -47,7 +48,7 @@ impl Described {
         stem.contains(&pom.artifact) || self.manifest.artifacts().any(|artifact| artifact == pom.artifact)
     }
 
-    fn without_pom(&self, stem: &str) -> Option<FoundPackage> {
+    fn without_pom(&mut self, stem: &str) -> Option<FoundPackage> {
         let (of_file, version_of_file) = file_name::split(stem);
         let (version, evidence) = match (self.manifest.versions().next(), version_of_file) {
             (Some(manifest), Some(file)) if manifest.starts_with(file) || file.starts_with(manifest) => {
@@ -57,18 +58,20 @@ impl Described {
             (None, Some(file)) => (file, Evidence::FileName),
             (None, None) => return None,
         };
+        self.manifest.bundle().into_iter().for_each(|bundle| self.roots.note_bundle(bundle));
         let artifacts =
             || version_of_file.map(|_| of_file).into_iter().chain(self.manifest.artifacts()).chain([of_file]);
         let known = artifacts().find_map(|artifact| known_group(artifact, &self.roots).map(|group| (group, artifact)));
-        let name = match known {
-            Some((group, artifact)) => format!("{group}:{artifact}"),
-            None => {
-                let artifact = artifacts().find(|artifact| !artifact.is_empty())?;
-                let group = self.manifest.group_of(artifact);
-                group.map_or_else(|| artifact.to_owned(), |group| format!("{group}:{artifact}"))
-            }
+        let artifact = artifacts().find(|artifact| !artifact.is_empty())?;
+        let (name, surest) = match (known, self.manifest.group()) {
+            (Some((group, artifact)), _) => (format!("{group}:{artifact}"), Evidence::Installed),
+            (None, Some(group)) => (format!("{group}:{artifact}"), Evidence::Installed),
+            (None, None) => match self.manifest.guessed_group(artifact) {
+                Some(group) => (format!("{group}:{artifact}"), Evidence::Manifest),
+                None => (artifact.to_owned(), Evidence::Manifest),
+            },
         };
-        Some(package(name, version.to_owned(), evidence))
+        Some(package(name, version.to_owned(), evidence.max(surest)))
     }
 }
 
@@ -146,13 +149,19 @@ mod tests {
                 "org/hibernate/A.class",
                 "org.hibernate:hibernate-core 5.4.0.Final Installed",
             ),
+            (
+                "tomcat-embed-core-9.0.30",
+                "Bundle-SymbolicName: org.apache.tomcat-embed-core\nImplementation-Version: 9.0.30\n",
+                "javax/servlet/A.class",
+                "org.apache.tomcat.embed:tomcat-embed-core 9.0.30 Installed",
+            ),
             ("kafka-clients-2.8.0", "", "org/apache/kafka/A.class", "org.apache.kafka:kafka-clients 2.8.0 FileName"),
-            ("renamed-1.0", "Implementation-Version: 2.0\n", "", "renamed 2.0 Installed"),
+            ("renamed-1.0", "Implementation-Version: 2.0\n", "", "renamed 2.0 Manifest"),
             (
                 "lib",
                 "Implementation-Title: thing\nImplementation-Version: 2.0\nImplementation-Vendor-Id: com.example\n",
                 "",
-                "com.example:thing 2.0 Installed",
+                "com.example:thing 2.0 Manifest",
             ),
             ("nobody-knows-3.1", "", "", "nobody-knows 3.1 FileName"),
         ] {

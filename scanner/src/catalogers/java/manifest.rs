@@ -61,9 +61,14 @@ impl Manifest {
         versions.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
     }
 
-    /// The group, as far as the manifest gives one to the artifact. Jenkins plugins name theirs. The tools that make
-    /// bundles join group and artifact by a dot, and leave out what the artifact repeats of the group.
-    pub(super) fn group_of(&self, artifact: &str) -> Option<&str> {
+    /// The group, where the manifest names it as such: Jenkins plugins do.
+    pub(super) fn group(&self) -> Option<&str> {
+        self.value("group-id").filter(|group| is_identifier(group))
+    }
+
+    /// What may be the group of the artifact. The tools that make bundles join group and artifact by a dot, and leave out
+    /// what the artifact repeats of the group.
+    pub(super) fn guessed_group(&self, artifact: &str) -> Option<&str> {
         let of_bundle = || {
             let (group, rest) = self.bundle()?.rsplit_once('.')?;
             let last = group.rsplit('.').next()?;
@@ -71,10 +76,11 @@ impl Manifest {
             (is_of_group && group.contains('.')).then_some(group)
         };
         let vendor = || self.value("implementation-vendor-id");
-        self.value("group-id").or_else(of_bundle).or_else(vendor).filter(|group| is_identifier(group))
+        of_bundle().or_else(vendor).filter(|group| is_identifier(group))
     }
 
-    fn bundle(&self) -> Option<&str> {
+    /// The name of the OSGi bundle.
+    pub(super) fn bundle(&self) -> Option<&str> {
         self.value("bundle-symbolicname")?.split(';').next().map(str::trim)
     }
 
@@ -106,7 +112,7 @@ mod tests {
         );
         assert_eq!(manifest.artifacts().collect::<Vec<_>>(), ["spring-core"]);
         assert_eq!(manifest.versions().collect::<Vec<_>>(), ["5.3.13"]);
-        assert_eq!(manifest.group_of("spring-core"), None);
+        assert_eq!(manifest.guessed_group("spring-core"), None);
     }
 
     #[test]
@@ -118,7 +124,11 @@ mod tests {
             ("org.hibernate.orm.core", "hibernate-core", None),
             ("org.h2", "h2", None),
         ] {
-            assert_eq!(manifest(&format!("Bundle-SymbolicName: {bundle}\n")).group_of(artifact), group, "{bundle}");
+            assert_eq!(
+                manifest(&format!("Bundle-SymbolicName: {bundle}\n")).guessed_group(artifact),
+                group,
+                "{bundle}"
+            );
         }
     }
 
@@ -129,7 +139,7 @@ mod tests {
         );
         assert_eq!(plugin.artifacts().next(), Some("script-security"));
         assert_eq!(plugin.versions().next(), Some("1.78"));
-        assert_eq!(plugin.group_of("script-security"), Some("org.jenkins-ci.plugins"));
+        assert_eq!(plugin.group(), Some("org.jenkins-ci.plugins"));
     }
 
     #[test]
