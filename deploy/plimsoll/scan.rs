@@ -152,6 +152,7 @@ fn evidence(evidence: Evidence) -> Option<&'static str> {
         Evidence::Sbom => Some("sbom"),
         Evidence::LockFile => Some("lock file"),
         Evidence::VersionString => Some("version string"),
+        Evidence::Manifest => Some("manifest"),
         Evidence::FileName => Some("file name"),
     }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::base_ecosystem;
 use super::format::{self, Write as _};
+use crate::vendors::base_ecosystem;
 
 /// Stands for the ecosystem in keys. Records without an ecosystem are not kept.
 pub(super) const ECOSYSTEM: &str = "";
