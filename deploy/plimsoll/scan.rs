@@ -179,7 +179,6 @@ fn say_base(result: &Document<'_>) {
 /// Whether the result holds all that there is to know; if not, each gap.
 fn say_outcome(result: &Document<'_>) {
     match result.outcome {
-        Outcome::Complete if result.packages.is_empty() => say!("complete: it has no package that could be matched"),
         Outcome::Complete => say!("complete: every package was matched"),
         Outcome::Partial => {
             let gaps = output::count(result.warnings.len(), "gap");

@@ -61,6 +61,8 @@ pub enum WarningCode {
     EndOfLife,
     /// There is no advisory database, or it has nothing for an ecosystem of the image.
     NoAdvisories,
+    /// Not a single package was found.
+    NoPackages,
     /// The distribution's moving branch, for which nobody publishes advisories.
     RollingRelease,
     /// The advisory database is older than it may be.
@@ -92,6 +94,7 @@ impl WarningCode {
             Self::DamagedAdvisories => "damaged-advisories",
             Self::EndOfLife => "end-of-life",
             Self::NoAdvisories => "no-advisories",
+            Self::NoPackages => "no-packages",
             Self::RollingRelease => "rolling-release",
             Self::StaleAdvisories => "stale-advisories",
             Self::UnidentifiedPackages => "unidentified-packages",

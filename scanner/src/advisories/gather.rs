@@ -120,7 +120,9 @@ impl<'b> Gatherer<'b> {
             times.filter(|time| !time.is_empty() && !time.starts_with("0001"))
         };
         let cves = || names.iter().copied().filter(|name| is_cve(name));
-        let best = about.iter().max_by_key(|(record, claim)| (claim.alone && record.text.1 > 0, record.text.1));
+        let best = about.iter().max_by_key(|(record, claim)| {
+            (record.text.1 > 0, self.is_about_it(record, claim), claim.alone, record.text.1)
+        });
         let text = best.map_or((0, 0), |(record, _)| record.text);
         let dossier = Dossier {
             rating: self.rating(&about, cves()),
@@ -132,6 +134,13 @@ impl<'b> Gatherer<'b> {
             text: (0, 0),
         };
         (dossier, text)
+    }
+
+    /// Whether a record describes the vulnerability itself, as its own or under the CVE in its id (`UBUNTU-CVE-…`). Others
+    /// describe a vendor's update that fixes it.
+    fn is_about_it(&self, record: &Kept, claim: &ClaimRef<'_>) -> bool {
+        let id = self.builder.names.text(record.id);
+        claim.names.iter().any(|name| id.ends_with(self.builder.names.text(*name)))
     }
 
     /// That of all records that are about nothing else; where none of them has a vector, that of the table.

@@ -42,7 +42,8 @@ impl Inventory {
     pub fn set_windows(&mut self, version: Option<String>) {
         if self.distro.is_none() {
             let windows = distro::windows(version);
-            self.warnings.retain(|warning| warning.code != WarningCode::UnknownDistro.as_str());
+            let replaced = [WarningCode::NoPackages, WarningCode::UnknownDistro].map(WarningCode::as_str);
+            self.warnings.retain(|warning| !replaced.contains(&warning.code.as_str()));
             self.warnings.extend(unknown_distro(&self.packages, Some(&windows)));
             self.distro = Some(windows);
         }
@@ -61,6 +62,7 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
     warnings.extend(unknown_distro(&packages, distro.as_ref()));
     warnings.extend(unknown_kinds(&packages));
+    warnings.extend(nothing_found(&packages));
     Inventory { distro, packages, warnings }
 }
 
@@ -167,6 +169,13 @@ fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warni
     let gap = Gap::of(distro);
     let message = format!("{unplaced} packages of {what} could not be matched: {}", gap.why());
     Some(Warning::new(gap.code(), message))
+}
+
+/// An image without a single package runs something all the same, or holds data: nothing can be said of either.
+fn nothing_found(packages: &[Package]) -> Option<Warning> {
+    let message = "no package was found in it; programs without build information, and files that no package manager \
+                   recorded, cannot be matched";
+    packages.is_empty().then(|| Warning::new(WarningCode::NoPackages, message.to_owned()))
 }
 
 /// Packages of no distribution and of no ecosystem: programs that are known by their version strings, say. One that a

@@ -92,15 +92,18 @@ fn packages_without_a_known_distribution_are_warned_of() {
 }
 
 #[test]
-fn a_distribution_without_advisories_is_a_gap_even_if_no_package_was_found() {
+fn an_image_without_a_package_is_a_gap_beside_those_of_its_distribution() {
     let gaps = |os_releases| {
         let inventory = assemble(Squashed { os_releases, ..Squashed::default() });
         inventory.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
     };
-    assert_eq!(gaps(vec![release("etc/os-release", "fedora", "43")]), ["unknown-distro"]);
-    assert_eq!(gaps(vec![release("etc/os-release", "alpine", "3.21_alpha20240807")]), ["rolling-release"]);
-    assert_eq!(gaps(vec![release("etc/os-release", "debian", "12")]), [""; 0]);
-    assert_eq!(gaps(Vec::new()), [""; 0], "nothing but a program");
+    assert_eq!(gaps(vec![release("etc/os-release", "fedora", "43")]), ["unknown-distro", "no-packages"]);
+    assert_eq!(
+        gaps(vec![release("etc/os-release", "alpine", "3.21_alpha20240807")]),
+        ["rolling-release", "no-packages"]
+    );
+    assert_eq!(gaps(vec![release("etc/os-release", "debian", "12")]), ["no-packages"]);
+    assert_eq!(gaps(Vec::new()), ["no-packages"], "nothing but a program");
 }
 
 #[test]
