@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use shared::image::{Digest, Reference};
 use shared::job::ScanJob;
 use shared::registry::{Registries, RegistryConfig, RegistryError};
-use shared::report::{AdvisoryStamp, ImageReport, ScanReport, Warning};
+use shared::report::{AdvisoryStamp, ImageReport, ScanReport, Warning, WarningCode};
 use shared::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 
@@ -253,7 +253,7 @@ impl Parts {
                 (matched, Some(database.stamp()))
             }
             Err(missing) => {
-                let warning = Warning { code: "no-advisories".to_owned(), message: missing.to_string() };
+                let warning = Warning::new(WarningCode::NoAdvisories, missing.to_string());
                 (Matched { warnings: vec![warning], ..Matched::default() }, None)
             }
         };
