@@ -34,6 +34,17 @@ pub struct LayeredPackage {
     pub layer: Option<Digest>,
 }
 
+/// Something in an image that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, relative to the root.
+    pub path: String,
+    /// Why, for people.
+    pub why: String,
+    /// Layer of the file; `None` for a folder on this machine, and for links.
+    pub layer: Option<Digest>,
+}
+
 /// What is visible in an image once all layers are stacked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Squashed {
@@ -43,8 +54,8 @@ pub struct Squashed {
     pub os_releases: Vec<(String, OsRelease)>,
     /// Files that packages of a distribution brought.
     pub owned: Vec<OwnedFiles>,
-    /// Paths and what could not be read there, for people.
-    pub problems: Vec<(String, String)>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
     /// Digests of the layers, the lowest first.
     pub layers: Vec<Digest>,
 }
@@ -66,7 +77,11 @@ pub fn squash(layers: &[Layer], catalogers: &[&dyn Cataloger]) -> Squashed {
     }
     let mut squashed = stack.found(layers);
     for layer in layers {
-        squashed.problems.extend(layer.contents.problems.iter().cloned());
+        squashed.problems.extend(layer.contents.problems.iter().map(|(path, why)| Problem {
+            path: path.clone(),
+            why: why.clone(),
+            layer: layer.digest.clone(),
+        }));
     }
     squashed.problems.extend(stack.unread_links(layers, catalogers));
     squashed.layers = layers.iter().filter_map(|layer| layer.digest.clone()).collect();
@@ -187,20 +202,27 @@ impl<'a> Stack<'a> {
             }));
             squashed.owned.extend(found.owned.iter().cloned());
             squashed.os_releases.extend(found.os_release.iter().map(|release| (path.clone(), release.clone())));
-            squashed.problems.extend(found.problems.iter().map(|problem| (path.clone(), problem.clone())));
+            squashed.problems.extend(found.problems.iter().map(|why| Problem {
+                path: path.clone(),
+                why: why.clone(),
+                layer: layers[visible.layer].digest.clone(),
+            }));
         }
         squashed
     }
 
     /// Wanted paths that are links to files which exist, but which nobody wanted under their own path.
-    fn unread_links(&self, layers: &[Layer], catalogers: &[&dyn Cataloger]) -> Vec<(String, String)> {
+    fn unread_links(&self, layers: &[Layer], catalogers: &[&dyn Cataloger]) -> Vec<Problem> {
         let exists =
             |path: &str| layers.iter().any(|layer| layer.contents.occupied.binary_search(&fingerprint(path)).is_ok());
         let wanted = self.links.keys().filter(|path| catalogers.iter().any(|cataloger| cataloger.wants(path)));
         wanted
             .filter_map(|path| Some((path, resolve(&self.links, path)?)))
             .filter(|(_, target)| !self.files.contains_key(target) && exists(target))
-            .map(|(path, target)| (path.clone(), format!("it is a link to {target}, which was not read")))
+            .map(|(path, target)| {
+                let why = format!("it is a link to {target}, which was not read");
+                Problem { path: path.clone(), why, layer: None }
+            })
             .collect()
     }
 }

@@ -16,7 +16,7 @@ use shared::report::{Warning, WarningCode};
 use self::distro::Gap;
 use self::languages::language_of;
 use crate::catalogers::{FoundPackage, OsRelease};
-use crate::image::squash::{LayeredPackage, Squashed};
+use crate::image::squash::{LayeredPackage, Problem, Squashed};
 use crate::vendors::vendor_of;
 
 pub use from_purl::package_from_purl;
@@ -57,9 +57,11 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     packages.dedup();
     bills::drop_what_is_installed(&mut packages);
-    owners::assign(&mut packages, &squashed.owned, &squashed.layers, |package| is_distro_purl(&package.purl));
+    let mut problems = squashed.problems;
+    let layers = &squashed.layers;
+    owners::assign(&mut packages, &mut problems, &squashed.owned, layers, |package| is_distro_purl(&package.purl));
     locks::drop_installed_projects(&mut packages);
-    let mut warnings: Vec<_> = squashed.problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
+    let mut warnings: Vec<_> = problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
     warnings.extend(unknown_distro(&packages, distro.as_ref()));
     warnings.extend(unknown_kinds(&packages));
     warnings.extend(nothing_found(&packages));
@@ -147,8 +149,8 @@ fn sort_key(package: &Package) -> impl Ord + '_ {
     (&package.ecosystem, &package.name, &package.version, &package.path, &package.purl, &package.layer)
 }
 
-fn unreadable_file((path, problem): (String, String)) -> Warning {
-    Warning::new(WarningCode::UnreadableFile, format!("{path}: {problem}"))
+fn unreadable_file(Problem { path, why, .. }: Problem) -> Warning {
+    Warning::new(WarningCode::UnreadableFile, format!("{path}: {why}"))
 }
 
 /// A distribution whose advisories cannot be had, whether or not a package of it was found; or packages of none.

@@ -12,37 +12,44 @@ use shared::image::Digest;
 use shared::package::Package;
 
 use crate::catalogers::{OwnedFiles, owner_key};
+use crate::image::squash::Problem;
 
-/// Gives every package whose file is owned its owner. The distribution's own packages have none. `layers` are those of the
-/// image, the lowest first.
+/// Gives every package whose file is owned its owner, and drops the problems of such files: what they hold is the vendor's
+/// to answer for. The distribution's own packages have no owner. `layers` are those of the image, the lowest first.
 pub(super) fn assign(
     packages: &mut [Package],
+    problems: &mut Vec<Problem>,
     owned: &[OwnedFiles],
     layers: &[Digest],
     is_of_distro: impl Fn(&Package) -> bool,
 ) {
-    let height = |package: &Package| layers.iter().position(|layer| Some(layer) == package.layer.as_ref());
-    let mut by_file: HashMap<u64, Vec<usize>> = HashMap::new();
-    let mut owners: HashMap<String, Option<usize>> = HashMap::new();
-    for (index, package) in packages.iter().enumerate() {
-        if is_of_distro(package) {
-            let highest = owners.entry(package.name.clone()).or_default();
-            *highest = (*highest).max(height(package));
-        } else {
-            let file = package.path.split("!/").next().unwrap_or_default();
-            by_file.entry(owner_key(file)).or_default().push(index);
+    let height = |layer: &Option<Digest>| layers.iter().position(|other| Some(other) == layer.as_ref());
+    let paths = packages.iter().map(|package| &package.path).chain(problems.iter().map(|problem| &problem.path));
+    let mut by_file: HashMap<u64, Option<&str>> = paths.map(|path| (owner_key(outer(path)), None)).collect();
+    for OwnedFiles { package, files } in owned {
+        for file in files {
+            by_file.entry(*file).and_modify(|owner| *owner = Some(package));
         }
     }
-    for OwnedFiles { package: owner, files } in owned {
-        let since = owners.get(owner).copied();
-        for index in files.iter().filter_map(|file| by_file.get(file)).flatten() {
-            let package = &mut packages[*index];
-            // Where the owner is recorded under another name, nobody can tell since when it is there.
-            if since.is_none_or(|since| height(package) <= since) {
-                package.owner = Some(owner.clone());
-            }
-        }
+    let mut since: HashMap<String, Option<usize>> = HashMap::new();
+    for package in packages.iter().filter(|package| is_of_distro(package)) {
+        let highest = since.entry(package.name.clone()).or_default();
+        *highest = (*highest).max(height(&package.layer));
     }
+    let owner_of = |path: &str, layer: &Option<Digest>| {
+        let owner = by_file.get(&owner_key(outer(path))).copied().flatten()?;
+        // Where the owner is recorded under another name, nobody can tell since when it is there.
+        since.get(owner).is_none_or(|since| height(layer) <= *since).then_some(owner)
+    };
+    for package in packages.iter_mut().filter(|package| !is_of_distro(package)) {
+        package.owner = owner_of(&package.path, &package.layer).map(str::to_owned);
+    }
+    problems.retain(|problem| owner_of(&problem.path, &problem.layer).is_none());
+}
+
+/// The file of the image, where the path goes on into an archive.
+fn outer(path: &str) -> &str {
+    path.split("!/").next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -98,7 +105,8 @@ mod tests {
             .collect();
         let files = owned.iter().map(|path| owner_key(path)).collect();
         let owned = [OwnedFiles { package: "npm".to_owned(), files }];
-        assign(&mut packages, &owned, &[layer(0), layer(1), layer(2)], |package| package.purl.starts_with("pkg:apk/"));
+        let layers = [layer(0), layer(1), layer(2)];
+        assign(&mut packages, &mut Vec::new(), &owned, &layers, |package| package.purl.starts_with("pkg:apk/"));
         packages.into_iter().map(|package| (format!("{} {}", package.name, package.version), package.owner)).collect()
     }
 
@@ -120,6 +128,26 @@ mod tests {
         );
         let owned: Vec<_> = all.iter().filter(|(_, owner)| owner.is_some()).map(|(name, _)| name.as_str()).collect();
         assert_eq!(owned, ["tar 6.1.0"]);
+    }
+
+    #[test]
+    fn what_an_owner_brought_is_no_problem_until_it_is_written_over() {
+        let layers = [Digest::sha256_of(b"0"), Digest::sha256_of(b"1")];
+        let problem = |layer: &Digest| Problem {
+            path: "bin/packed".to_owned(),
+            why: "it is packed".to_owned(),
+            layer: Some(layer.clone()),
+        };
+        let owner = Package {
+            purl: "pkg:deb/debian/tool@1".to_owned(),
+            name: "tool".to_owned(),
+            layer: Some(layers[0].clone()),
+            ..Package::default()
+        };
+        let owned = [OwnedFiles { package: "tool".to_owned(), files: vec![owner_key("usr/bin/packed")] }];
+        let mut problems = vec![problem(&layers[0]), problem(&layers[1])];
+        assign(&mut [owner], &mut problems, &owned, &layers, |_| true);
+        assert_eq!(problems, [problem(&layers[1])]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn packages_have_ecosystems_and_package_urls() {
             found("deb", "tar", "1.34", Some(("tar", "1.34"))),
         ],
         os_releases: vec![release("usr/lib/os-release", "debian", "11"), release("etc/os-release", "debian", "12")],
-        problems: vec![("a/package.json".into(), "line 1: EOF".into())],
+        problems: vec![Problem { path: "a/package.json".into(), why: "line 1: EOF".into(), layer: None }],
         ..Squashed::default()
     });
     let rows: Vec<_> = inventory

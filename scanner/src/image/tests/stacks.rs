@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use shared::image::Digest;
 
-use crate::image::squash::{Layer, Squashed, squash};
+use crate::image::squash::{Layer, Problem, Squashed, squash};
 use crate::image::testing::{LINES, Tar, contents};
 
 fn layer_digest(index: usize) -> Digest {
@@ -118,7 +118,8 @@ fn a_wanted_link_to_a_file_that_nobody_read_is_a_problem() {
             .symlink("y/status", "../good/status")
             .symlink("z/status", "gone"),
     ]);
-    let expected = ("x/status".to_owned(), "it is a link to opt/database, which was not read".to_owned());
+    let why = "it is a link to opt/database, which was not read".to_owned();
+    let expected = Problem { path: "x/status".to_owned(), why, layer: None };
     assert_eq!(squashed.problems, [expected]);
 }
 
