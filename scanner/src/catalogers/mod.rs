@@ -7,7 +7,7 @@
 //! type of packages that is new needs its ecosystem too, in `inventory/languages.rs`.
 //!
 //! What formats share: bounded lines and paragraphs of them are in [`lines`], bounded JSON in [`json`], TOML table by table
-//! in [`toml_records`], what lock files mean in [`lock_files`], files to jump about in in [`spool`].
+//! in [`toml_records`], what lock files mean in [`lock_files`], files to jump about in in [`spool()`].
 
 mod apk;
 mod bun_lock;

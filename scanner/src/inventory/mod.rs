@@ -169,7 +169,11 @@ fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warni
         return (unplaced > 0).then(|| Warning::new(WarningCode::UnknownDistro, message));
     }
     let gap = Gap::of(distro);
-    let message = format!("{unplaced} packages of {what} could not be matched: {}", gap.why());
+    let subject = match unplaced {
+        0 => what,
+        _ => format!("{unplaced} packages of {what}"),
+    };
+    let message = format!("{subject} could not be matched: {}", gap.why());
     Some(Warning::new(gap.code(), message))
 }
 
