@@ -121,7 +121,7 @@ impl<'b> Gatherer<'b> {
         };
         let cves = || names.iter().copied().filter(|name| is_cve(name));
         let best = about.iter().max_by_key(|(record, claim)| {
-            (record.text.1 > 0, self.is_about_it(record, claim), claim.alone, record.text.1)
+            (record.text.1 > 0, self.closeness(record, claim), claim.alone, record.text.1)
         });
         let text = best.map_or((0, 0), |(record, _)| record.text);
         let dossier = Dossier {
@@ -136,11 +136,15 @@ impl<'b> Gatherer<'b> {
         (dossier, text)
     }
 
-    /// Whether a record describes the vulnerability itself, as its own or under the CVE in its id (`UBUNTU-CVE-…`). Others
-    /// describe a vendor's update that fixes it.
-    fn is_about_it(&self, record: &Kept, claim: &ClaimRef<'_>) -> bool {
+    /// How closely a record describes the vulnerability itself: 2 under a name of its own, 1 as a vendor's word on it
+    /// (`UBUNTU-CVE-…`), 0 as an update that fixes it.
+    fn closeness(&self, record: &Kept, claim: &ClaimRef<'_>) -> u8 {
         let id = self.builder.names.text(record.id);
-        claim.names.iter().any(|name| id.ends_with(self.builder.names.text(*name)))
+        match claim.names {
+            names if names.contains(&record.id) => 2,
+            names if names.iter().any(|name| id.ends_with(self.builder.names.text(*name))) => 1,
+            _ => 0,
+        }
     }
 
     /// That of all records that are about nothing else; where none of them has a vector, that of the table.
