@@ -101,7 +101,7 @@ mod tests {
         for path in [
             "xCargo.lock",
             "app/Cargo.toml",
-            "root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/clap-4.5.0/Cargo.lock",
+            "root/.cargo/registry/src/index-1949cf8c6b5b557f/clap-4.5.0/Cargo.lock",
             "usr/local/cargo/git/checkouts/app-0f1e/main/Cargo.lock",
             "usr/share/cargo/registry/clap-4.5.0/Cargo.lock",
         ] {
