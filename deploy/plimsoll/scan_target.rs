@@ -76,7 +76,8 @@ fn match_purls(settings: &Settings, file: &Path) -> std::result::Result<ImageRep
 /// Matches the packages that a bill of materials lists.
 fn match_sbom(settings: &Settings, file: &Path) -> std::result::Result<ImageReport, Failure> {
     let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let inventory = inventory_from_sbom(&mut BufReader::new(opened)).with_context(|| file.display().to_string())?;
+    let unreadable = || format!("cannot read {} as CycloneDX, SPDX or Syft JSON", file.display());
+    let inventory = inventory_from_sbom(&mut BufReader::new(opened)).with_context(unreadable)?;
     report(settings, inventory)
 }
 

@@ -60,6 +60,11 @@ pub fn vendor_of(ecosystem: &str) -> Option<&'static Vendor> {
     VENDORS.iter().find(|vendor| vendor.ecosystem == base)
 }
 
+/// Whether packages of this type of package URL are a distribution's.
+pub fn is_distro_format(kind: &str) -> bool {
+    VENDORS.iter().any(|vendor| vendor.format == kind)
+}
+
 /// An ecosystem without its release or repository: `Debian` of `Debian:12`.
 pub fn base_ecosystem(ecosystem: &str) -> &str {
     ecosystem.split_once(':').map_or(ecosystem, |(base, _)| base)

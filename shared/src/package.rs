@@ -40,6 +40,13 @@ pub struct Package {
     pub owner: Option<String>,
 }
 
+impl Package {
+    /// The type of its URL: `deb`, `pypi`.
+    pub fn kind(&self) -> Option<&str> {
+        self.purl.strip_prefix("pkg:")?.split('/').next()
+    }
+}
+
 /// How it is known that a package is there. Ordered from the surest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]

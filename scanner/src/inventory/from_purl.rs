@@ -5,6 +5,7 @@ use shared::package::Package;
 use super::distro;
 use super::languages::language_of;
 use super::purl::{Purl, PurlError};
+use crate::vendors::is_distro_format;
 
 /// The package that a package URL names.
 ///
@@ -19,7 +20,7 @@ pub fn package_from_purl(text: &str) -> Result<Package, PurlError> {
         return Err(PurlError::new(text, "it has no version"));
     };
     let mut package = Package { purl: purl.to_string(), name: purl.name.clone(), version, ..Package::default() };
-    if matches!(purl.kind.as_str(), "apk" | "deb" | "rpm") {
+    if is_distro_format(&purl.kind) {
         place_in_distro(&mut package, &purl);
     } else if let Some(language) = language_of(&purl.kind) {
         package.ecosystem = Some(language.ecosystem.to_owned());

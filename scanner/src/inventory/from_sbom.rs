@@ -8,8 +8,9 @@ use shared::report::{Warning, WarningCode};
 
 use super::purl::Purl;
 use super::{Inventory, WARNING_LIMIT, distro, ecosystem_of_distro, is_of_distro, sort_key, unknown_distro};
-use crate::catalogers::sbom::{Bill, kind_of, package_of};
+use crate::catalogers::sbom::{Bill, package_of};
 use crate::catalogers::{CatalogError, OsRelease};
+use crate::vendors::is_distro_format;
 
 /// Types of package URLs of what a document describes, rather than of what is in it.
 const DESCRIBED: &[&str] = &["bitbucket", "docker", "github", "oci"];
@@ -25,8 +26,8 @@ pub fn inventory_from_sbom(file: &mut dyn BufRead) -> Result<Inventory, CatalogE
         match package_of(purl) {
             Ok(package) => {
                 let package = placed(package, inventory.distro.as_ref());
-                let kind = kind_of(&package).unwrap_or_default();
-                if package.ecosystem.is_none() && !is_of_distro(kind) {
+                let kind = package.kind().unwrap_or_default();
+                if package.ecosystem.is_none() && !is_distro_format(kind) {
                     *unplaced.entry(kind.to_owned()).or_default() += 1;
                 }
                 inventory.packages.push(package);
@@ -37,8 +38,7 @@ pub fn inventory_from_sbom(file: &mut dyn BufRead) -> Result<Inventory, CatalogE
     inventory.packages.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     inventory.packages.dedup();
     inventory.warnings.truncate(WARNING_LIMIT);
-    let of_distro: Vec<_> =
-        inventory.packages.iter().filter(|p| kind_of(p).is_some_and(is_of_distro)).cloned().collect();
+    let of_distro: Vec<_> = inventory.packages.iter().filter(|package| is_of_distro(package)).cloned().collect();
     inventory.warnings.extend(unknown_distro(&of_distro, inventory.distro.as_ref()));
     inventory.warnings.extend(gaps(&bill, &unplaced));
     Ok(inventory)
@@ -47,7 +47,7 @@ pub fn inventory_from_sbom(file: &mut dyn BufRead) -> Result<Inventory, CatalogE
 /// Packages of a distribution that do not name their release are of the document's.
 fn placed(mut package: Package, distro: Option<&Distro>) -> Package {
     if package.ecosystem.is_none()
-        && let Some(kind) = kind_of(&package)
+        && let Some(kind) = package.kind()
     {
         package.ecosystem = ecosystem_of_distro(kind, distro);
     }
@@ -56,7 +56,7 @@ fn placed(mut package: Package, distro: Option<&Distro>) -> Package {
 
 /// The distribution that the package URLs name.
 fn distro_of(purls: &[String]) -> Option<Distro> {
-    let named = purls.iter().filter_map(|purl| purl.parse::<Purl>().ok()).filter(|purl| is_of_distro(&purl.kind));
+    let named = purls.iter().filter_map(|purl| purl.parse::<Purl>().ok()).filter(|purl| is_distro_format(&purl.kind));
     named.filter_map(|purl| Some((purl.namespace.first()?.clone(), purl.qualifiers.get("distro")?.clone()))).next().map(
         |(id, release)| {
             let version = release.strip_prefix(&id).and_then(|rest| rest.strip_prefix('-')).unwrap_or(&release);

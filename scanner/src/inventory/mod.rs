@@ -17,7 +17,7 @@ use self::distro::Gap;
 use self::languages::language_of;
 use crate::catalogers::{FoundPackage, OsRelease};
 use crate::image::squash::{LayeredPackage, Problem, Squashed};
-use crate::vendors::vendor_of;
+use crate::vendors::{is_distro_format, vendor_of};
 
 pub use from_purl::package_from_purl;
 pub use from_sbom::inventory_from_sbom;
@@ -59,7 +59,7 @@ pub fn assemble(squashed: Squashed) -> Inventory {
     bills::drop_what_is_installed(&mut packages);
     let mut problems = squashed.problems;
     let layers = &squashed.layers;
-    owners::assign(&mut packages, &mut problems, &squashed.owned, layers, |package| is_distro_purl(&package.purl));
+    owners::assign(&mut packages, &mut problems, &squashed.owned, layers, is_of_distro);
     locks::drop_installed_projects(&mut packages);
     let mut warnings: Vec<_> = problems.into_iter().take(WARNING_LIMIT).map(unreadable_file).collect();
     warnings.extend(unknown_distro(&packages, distro.as_ref()));
@@ -106,7 +106,7 @@ fn ecosystem_of_distro(kind: &str, distro: Option<&Distro>) -> Option<String> {
 }
 
 fn purl_of(package: &FoundPackage, distro: Option<&Distro>) -> Purl {
-    if !is_of_distro(&package.kind) {
+    if !is_distro_format(&package.kind) {
         let split = language_of(&package.kind).map(|language| language.split(&package.name));
         let (namespace, name) = split.unwrap_or((None, &package.name));
         return Purl::new(&package.kind, namespace, name, &package.version);
@@ -124,12 +124,9 @@ fn purl_of(package: &FoundPackage, distro: Option<&Distro>) -> Purl {
     purl
 }
 
-fn is_of_distro(kind: &str) -> bool {
-    matches!(kind, "apk" | "deb" | "rpm")
-}
-
-fn is_distro_purl(purl: &str) -> bool {
-    purl.strip_prefix("pkg:").and_then(|purl| purl.split('/').next()).is_some_and(is_of_distro)
+/// Whether it is a package of a distribution's own format.
+fn is_of_distro(package: &Package) -> bool {
+    package.kind().is_some_and(is_distro_format)
 }
 
 fn release_of(distro: &Distro) -> Option<String> {
@@ -155,8 +152,7 @@ fn unreadable_file(Problem { path, why, .. }: Problem) -> Warning {
 
 /// A distribution whose advisories cannot be had, whether or not a package of it was found; or packages of none.
 fn unknown_distro(packages: &[Package], distro: Option<&Distro>) -> Option<Warning> {
-    let unplaced =
-        packages.iter().filter(|package| package.ecosystem.is_none() && is_distro_purl(&package.purl)).count();
+    let unplaced = packages.iter().filter(|package| package.ecosystem.is_none() && is_of_distro(package)).count();
     let Some(distro) = distro else {
         let message = format!(
             "{unplaced} packages could not be matched: there is no os-release file, so nothing names their distribution"
@@ -188,7 +184,7 @@ fn nothing_found(packages: &[Package]) -> Option<Warning> {
 /// package of the distribution brought is no gap of its own: that package is matched, or is a gap.
 fn unknown_kinds(packages: &[Package]) -> Option<Warning> {
     let is_unplaced =
-        |package: &&Package| package.ecosystem.is_none() && package.owner.is_none() && !is_distro_purl(&package.purl);
+        |package: &&Package| package.ecosystem.is_none() && package.owner.is_none() && !is_of_distro(package);
     let mut unplaced = packages.iter().filter(is_unplaced);
     let first = unplaced.next()?;
     let message = format!(

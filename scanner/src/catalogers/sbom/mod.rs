@@ -21,6 +21,7 @@ use shared::package::{Evidence, Package};
 
 use super::{CatalogError, Cataloger, Found, FoundPackage};
 use crate::inventory::{PurlError, package_from_purl};
+use crate::vendors::is_distro_format;
 
 pub(crate) use bill::Bill;
 
@@ -59,7 +60,7 @@ pub(super) fn read_packages(
 ) -> Result<(), CatalogError> {
     let bill = Bill::read(file)?;
     for package in bill.purls.iter().filter_map(|purl| package_of(purl).ok()) {
-        let Some(kind) = kind_of(&package).filter(|kind| !matches!(*kind, "apk" | "deb" | "rpm")) else { continue };
+        let Some(kind) = package.kind().filter(|kind| !is_distro_format(kind)) else { continue };
         if package.ecosystem.is_some() {
             found.package(FoundPackage {
                 kind: kind.to_owned(),
@@ -79,7 +80,7 @@ pub(super) fn read_packages(
 pub(crate) fn package_of(purl: &str) -> Result<Package, PurlError> {
     let mut package = package_from_purl(purl)?;
     package.evidence = Evidence::Sbom;
-    if kind_of(&package) == Some("bitnami")
+    if package.kind() == Some("bitnami")
         && let Some((version, revision)) = package.version.rsplit_once('-')
         && !version.is_empty()
         && revision.bytes().all(|byte| byte.is_ascii_digit())
@@ -87,9 +88,4 @@ pub(crate) fn package_of(purl: &str) -> Result<Package, PurlError> {
         package.version = version.to_owned();
     }
     Ok(package)
-}
-
-/// The type of the package's URL.
-pub(crate) fn kind_of(package: &Package) -> Option<&str> {
-    package.purl.strip_prefix("pkg:")?.split('/').next()
 }

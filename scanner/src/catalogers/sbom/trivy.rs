@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::super::json::Field;
 use crate::inventory::Purl;
+use crate::vendors::is_distro_format;
 
 /// What Trivy calls its properties.
 const PREFIX: &str = "aquasecurity:trivy:";
@@ -24,7 +25,7 @@ impl TrivySource {
     /// The package URL with the source package, which the qualifier `upstream` names, unless it has one.
     pub(super) fn qualify(&self, text: &str) -> String {
         let (Some(name), Ok(mut purl)) = (&self.name, text.parse::<Purl>()) else { return text.to_owned() };
-        if !matches!(purl.kind.as_str(), "apk" | "deb" | "rpm") || purl.qualifiers.contains_key("upstream") {
+        if !is_distro_format(&purl.kind) || purl.qualifiers.contains_key("upstream") {
             return text.to_owned();
         }
         let upstream = self.full_version().map_or_else(|| name.clone(), |version| format!("{name}@{version}"));

@@ -29,7 +29,9 @@ impl OciLayout {
 
     /// The digest in `index.json` that `name` chooses.
     async fn choose(&self, name: Option<&str>) -> Result<Digest, SourceError> {
-        let index = read(&self.dir.join("index.json"), MAX_DOCUMENT).await?;
+        let index = read(&self.dir.join("index.json"), MAX_DOCUMENT).await;
+        let index =
+            index.map_err(|error| permanent(format!("{} is no OCI image layout: {error}", self.dir.display())))?;
         let Document::Index(mut entries) = manifest::parse(&index, "")? else {
             return Err(permanent(format!("{} holds a manifest where an index belongs", self.dir.display())));
         };
