@@ -17,7 +17,7 @@ use crate::{Answer, Failure, output, scan_target};
 /// `plimsoll scan`
 #[derive(clap::Args)]
 #[command(
-    after_help = "Targets:\n  registry.example.com/team/app:1.4   an image in a registry; logins are in [registries]\n  \
+    after_help = "Targets:\n  registry.example.com/team/app:1.4    an image in a registry; logins are in [registries]\n  \
                         oci:DIR[:TAG]                        an OCI image layout\n  \
                         docker-archive:FILE[:NAME:TAG]       what `docker save` writes\n  \
                         rootfs:DIR                           a folder that holds a root file system\n  \
